@@ -1,0 +1,35 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow lint bench
+
+help:  ## Show this
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
+
+install: $(VENV)/installed  ## Make .venv, with the versions that were tested
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("vae_zoo needs Python 3.11 or newer, and this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: install  ## Sweep the divergences on scikit-learn's digits, and compare them
+	$(BIN)/vae-zoo sweep sweeps/divergences.yaml --name demo -j 2
+	$(BIN)/vae-zoo compare runs/demo
+
+test: install  ## Run the tests
+	$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-slow: install  ## Run the tests that need a browser or several processes
+	$(BIN)/python -m pytest -m slow
+
+lint: install  ## Run ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: install  ## Time a training step beside a bare loop
+	$(BIN)/python benchmarks/step.py

@@ -1,0 +1,158 @@
+import json
+import re
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vae_zoo.sweep.space import canonical, read_sweep
+
+COMMAND = "program: p.py\n"
+
+
+def read(tmp_path, text, name=None):
+    file = tmp_path / "grid.yaml"
+    file.write_text(COMMAND + text)
+    return read_sweep(file, name)
+
+
+def test_the_last_parameter_varies_fastest(tmp_path):
+    sweep = read(tmp_path, "method: grid\nparameters: {b: {values: [2, 1]}, a: {values: [x, y]}}")
+    assert sweep.trials == [
+        {"b": 2, "a": "x"},
+        {"b": 2, "a": "y"},
+        {"b": 1, "a": "x"},
+        {"b": 1, "a": "y"},
+    ]
+
+
+def test_nested_parameters_give_nested_trials_and_branches_stay_whole(tmp_path):
+    sweep = read(
+        tmp_path,
+        """
+method: grid
+parameters:
+  model:
+    parameters:
+      latent_dim: {value: 2}
+      regularizer:
+        values: [{class_path: KL}, {class_path: MMD, init_args: {scales: [0.5, 1], kernel: null}}]
+  seed: {values: [0, 1]}
+""",
+    )
+    kl = {"class_path": "KL"}
+    mmd = {"class_path": "MMD", "init_args": {"scales": [0.5, 1], "kernel": None}}
+    assert sweep.trials == [
+        {"model": {"latent_dim": 2, "regularizer": regularizer}, "seed": seed}
+        for regularizer in (kl, mmd)
+        for seed in (0, 1)
+    ]
+
+
+def test_a_run_cap_bounds_the_trials(tmp_path):
+    sweep = read(tmp_path, "method: grid\nrun_cap: 2\nparameters: {a: {values: [1, 2, 3]}}")
+    assert sweep.trials == [{"a": 1}, {"a": 2}]
+
+
+def test_the_text_of_a_trial_does_not_depend_on_the_order_of_its_keys():
+    assert canonical({"b": {"d": 1, "c": 2.0}, "a": None}) == '{"a": null, "b": {"c": 2.0, "d": 1}}'
+
+
+def test_the_name_is_the_argument_then_the_key_then_the_stem(tmp_path):
+    grid = "method: grid\nparameters: {a: {value: 1}}\n"
+    assert read(tmp_path, grid).name == "grid"
+    assert read(tmp_path, grid + "name: digits, β").name == "digits, β"
+    assert read(tmp_path, grid + "name: digits", "mine").name == "mine"
+
+
+def test_the_project_and_the_entity_go_to_the_trials(tmp_path):
+    sweep = read(tmp_path, "method: grid\nproject: p\nentity: e\nparameters: {a: {value: 1}}")
+    assert sweep.environment == {"WANDB_PROJECT": "p", "WANDB_ENTITY": "e"}
+
+
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "../up", "a/b", "a\\b", "/tmp", "-j", "a\nb"])
+def test_a_name_that_is_no_folder_in_runs_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=re.escape(repr(name)) + ".*--name"):
+        read(tmp_path, "method: grid\nparameters: {a: {value: 1}}", name)
+
+
+BAD = {
+    "metod: grid": "unknown key 'metod'. Did you mean method?",
+    "method: gird": "method: unknown value 'gird'. Did you mean grid?",
+    "parameters: {a: {value: 1}}": "the key 'method' is missing",
+    "method: grid": "the key 'parameters' is missing",
+    "method: grid\nparameters: {}": "parameters should not be empty",
+    "method: grid\nparameters: [1]": "parameters should be a mapping, got [1]",
+    "method: grid\nparameters: {a: 3}": "parameters.a should be a mapping such as `value: 3`",
+    "method: grid\nparameters: {a: {}}": "parameters.a should hold `value`, `values` or",
+    "method: grid\nparameters: {a: {valeus: [1]}}": "in parameters.a. Did you mean values?",
+    "method: grid\nparameters: {a: {values: 3}}": "parameters.a.values should be a list, got 3",
+    "method: grid\nparameters: {a: {values: []}}": "parameters.a.values should not be empty",
+    "method: grid\nparameters: {a: {value: 1, values: [1]}}": "one of `values` and `value`",
+    "method: grid\nparameters: {a: {parameters: {b: {vale: 1}}}}": "a.parameters.b. Did you",
+    "method: grid\nparameters: {a: {distribution: unform}}": "'unform'. Did you mean uniform?",
+    "method: grid\nparameters: {a b: {value: 1}}": "the name 'a b' in parameters",
+    "method: grid\nparameters: {1: {value: 1}}": "the key 1 should be a text",
+    "method: grid\nname: 3\nparameters: {a: {value: 1}}": "name should be a text, got 3",
+    "method: grid\nrun_cap: 0\nparameters: {a: {value: 1}}": "run_cap: 0 is less than",
+    "method: grid\nmetric: {name: a, goal: minimise}": "Did you mean minimize?",
+    "method: grid\nparameters: {a: {min: 0, max: 1}}": "parameters.a: a grid takes `value`",
+    "method: grid\nparameters: {a: {parameters: {b: {min: 0}}}}": "a.parameters.b should hold",
+    "method: grid\nparameters: {a: {values: [1, 2], probabilities: [0, 1]}}": "a grid takes",
+    "method: grid\nparameters: {a: {values: [{b: 1}, {b: 1}]}}": "lists {'b': 1} twice",
+    "method: grid\nparameters: {a: {value: 2024-01-01}}": "cannot be passed on as JSON",
+    "method: grid\nparameters: {a: {value: .nan}}": "cannot be passed on as JSON",
+    "method: grid\nparameters: {a: {value: {1: 2}}}": "cannot be passed on as JSON",
+    "method: grid\nparameters: {a: {value: &x [*x]}}": "cannot be passed on as JSON",
+    "method: grid\nmethod: grid": "the key 'method' is given twice in one block (line 3)",
+    "method: [grid": "no valid YAML",
+    "method: random\nparameters: {a: {value: 1}}": "`wandb sweep` runs this file",
+    "method: bayes\nparameters: {a: {value: 1}}": "`wandb sweep` runs this file",
+    "method: grid\nearly_terminate: {type: hyperband, min_iter: 3}": "has no early_terminate",
+    "method: grid\njob: x\nparameters: {a: {value: 1}}": "has no job",
+    "method: grid\ncommand: fit\nparameters: {a: {value: 1}}": "command should be a list",
+    "method: grid\ncommand: ['${arg_json}']\nparameters: {a: {value: 1}}": "mean ${args_json}?",
+    "method: grid\ncommand: ['-c=${args_json}']\nparameters: {a: {value: 1}}": "an item of its own",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), BAD.items())
+def test_a_wrong_file_gets_one_line_that_says_what_would_be_right(tmp_path, text, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        read(tmp_path, text)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path / "grid.yaml"))
+
+
+def test_a_file_without_a_program_for_its_command_is_refused(tmp_path):
+    file = tmp_path / "grid.yaml"
+    file.write_text("method: grid\nparameters: {a: {value: 1}}")
+    with pytest.raises(ValueError, match="'program' is missing"):
+        read_sweep(file)
+
+
+def test_an_absent_file_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="is no file"):
+        read_sweep(tmp_path / "absent.yaml")
+
+
+def test_an_anchor_that_is_merged_is_no_repeated_key(tmp_path):
+    sweep = read(
+        tmp_path,
+        "method: grid\nparameters:\n  a: &a {value: 1}\n  b: {<<: *a, value: 2}\n  c: *a",
+    )
+    assert sweep.trials == [{"a": 1, "b": 2, "c": 1}]
+
+
+def test_the_schema_travels_with_its_origin_and_its_licence():
+    package = resources.files("vae_zoo.sweep")
+    assert json.loads(package.joinpath("schema.json").read_text())["title"] == "SweepConfig"
+    assert "MIT" in package.joinpath("schema.LICENSE").read_text()
+    assert "sweeps" in package.joinpath("schema.md").read_text()
+
+
+def test_our_own_sweeps_are_right():
+    for file in Path(__file__).parents[2].glob("sweeps/*.yaml"):
+        if yaml.safe_load(file.read_text())["method"] == "grid":
+            assert read_sweep(file).trials

@@ -1,0 +1,2 @@
+from .vae import VAE as VAE
+from .vae import Terms as Terms

@@ -1,0 +1,68 @@
+"""The zoo as a list, read from the source: an import of torch would make it wait for seconds."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+FAMILIES = {  # the module of each family, and the class that all its members derive from
+    "regularizers": "Regularizer",
+    "priors": "Prior",
+    "posteriors": "Posterior",
+    "likelihoods": "Likelihood",
+    "conditions": "Condition",
+    "networks": "Network",
+    "data": "DataModule",
+}
+
+
+class Entry(NamedTuple):
+    """One class of the zoo.
+
+    Args:
+        family: The module that it is imported from, such as ``regularizers``.
+        name: Its name, also on the command line.
+        summary: The first line of its docstring.
+        source: The first reference of its docstring, or nothing.
+    """
+
+    family: str
+    name: str
+    summary: str
+    source: str
+
+
+def catalogue() -> list[Entry]:
+    """List every class that can be named on the command line, family by family."""
+    return [entry for family, base in FAMILIES.items() for entry in sorted(_members(family, base))]
+
+
+def _members(family: str, base: str) -> Iterator[Entry]:
+    root = Path(__file__).parent / family
+    files = sorted(root.glob("*.py")) if root.is_dir() else [root.with_suffix(".py")]
+    classes = {
+        node.name: node
+        for file in files
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    }
+    for name, node in classes.items():
+        if name != base and _derives(node, base, classes):
+            text = ast.get_docstring(node) or ""
+            yield Entry(family, name, text.partition("\n")[0], _source(text))
+
+
+def _derives(node: ast.ClassDef, base: str, classes: dict[str, ast.ClassDef]) -> bool:
+    parents = [parent.id for parent in node.bases if isinstance(parent, ast.Name)]
+    return base in parents or any(
+        _derives(classes[parent], base, classes) for parent in parents if parent in classes
+    )
+
+
+def _source(text: str) -> str:
+    """The first reference, up to its year."""
+    _, _, references = text.partition("References:\n")
+    words = " ".join(references.split())
+    first = re.match(r".*?\b(?:19|20)\d\d\b", words)
+    return first[0] if first else words

@@ -1,0 +1,68 @@
+"""Curves over epochs: a validation term by group."""
+
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from plotly import graph_objects as go
+
+from vae_zoo.comparison.estimate import Estimate
+from vae_zoo.comparison.sections import Section
+from vae_zoo.comparison.style import Style, Styles, empty, minus
+
+SETTLED = 0.1  # of the epochs are too far off to set the range of a plot
+UNIFIED = 12  # curves, at most, whose values one hover shows together
+MARGIN = 0.08  # of the range of the values
+
+
+def curves(section: Section, styles: Styles, term: str) -> go.Figure | None:
+    """Mean of a validation term over epochs with a band of ± a standard error."""
+    found = {section.label(group): group.curve(term) for group in section.groups}
+    found = {label: curve for label, curve in found.items() if curve}
+    if not found:
+        return None
+    figure = empty("epoch", f"val/{term}, nats")
+    for label, curve in found.items():
+        figure.add_traces(list(_curve(label, curve, styles[label])))
+    figure.update_yaxes(range=_range(found.values()))
+    return figure.update_layout(hovermode="x unified" if len(found) <= UNIFIED else "closest")
+
+
+def _curve(label: str, curve: dict[float, Estimate], style: Style) -> Iterator[go.Scatter]:
+    name, epochs = escape(label), list(curve)
+    low = [each.mean - (each.error or 0.0) for each in curve.values()]
+    high = [each.mean + (each.error or 0.0) for each in curve.values()]
+    yield go.Scatter(
+        x=epochs + epochs[::-1],
+        y=high + low[::-1],
+        fill="toself",
+        fillcolor=style.color,
+        opacity=0.2,
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        legendgroup=name,
+        showlegend=False,
+    )
+    yield go.Scatter(
+        x=epochs,
+        y=[each.mean for each in curve.values()],
+        mode="lines" if len(curve) > 1 else "markers",
+        line={"color": style.color, "dash": style.dash, "width": 2},
+        customdata=[minus(each) for each in curve.values()],
+        hovertemplate="%{customdata}",
+        legendgroup=name,
+        name=name,
+    )
+
+
+def _range(curves: Iterable[dict[float, Estimate]]) -> tuple[float, float]:
+    """Range of what comes after the first epochs."""
+    values = [
+        each.mean + sign * (each.error or 0.0)
+        for curve in curves
+        for epoch, each in curve.items()
+        for sign in (-1, 1)
+        if epoch >= SETTLED * max(curve)
+    ]
+    margin = MARGIN * (max(values) - min(values) or 1.0)
+    return min(values) - margin, max(values) + margin

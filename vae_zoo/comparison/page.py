@@ -1,0 +1,111 @@
+"""The comparison as one page of HTML that needs nothing else: no network, no other file."""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import itables.options
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from plotly import graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from vae_zoo.comparison import table
+from vae_zoo.comparison.curves import curves
+from vae_zoo.comparison.groups import Group
+from vae_zoo.comparison.rate_distortion import rate_distortion
+from vae_zoo.comparison.reading import Comparison, title
+from vae_zoo.comparison.sections import Section
+from vae_zoo.comparison.style import Style, Styles
+from vae_zoo.comparison.terminal import reasons
+from vae_zoo.runs import TERMS, Run, replace
+
+PICTURES = {
+    "reconstructions": "test examples above their reconstructions",
+    "samples": "samples from the prior",
+}
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def write(comparison: Comparison, file: Path) -> None:
+    """Write the page, whole or not at all."""
+    replace(file, render(comparison))
+
+
+def render(comparison: Comparison) -> str:
+    """The page's HTML."""
+    styles = _styles(comparison)
+    environment = Environment(
+        loader=PackageLoader("vae_zoo.comparison", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"title": title, "picture": _picture}
+    return environment.get_template("page.html").render(
+        comparison=comparison,
+        styles=styles,
+        pictures=PICTURES,
+        figures=[_figures(section, styles) for section in comparison.sections],
+        columns=table.columns,
+        row=table.row,
+        reasons=reasons,
+        unmeasured=_unmeasured,
+        undrawn=_undrawn,
+        plotly=get_plotlyjs(),
+        **_tables(),
+    )
+
+
+def _styles(comparison: Comparison) -> Styles:
+    labels = [section.label(group) for section in comparison.sections for group in section.groups]
+    return {label: Style.number(i) for i, label in enumerate(dict.fromkeys(labels))}
+
+
+def _figures(section: Section, styles: Styles) -> dict[str, Any]:
+    """The plots of a section, as the JSON that plotly.js draws."""
+    plane = rate_distortion(section, styles)
+    terms = {term: curves(section, styles, term) for term in TERMS}
+    return {
+        "plane": plane and _json(plane),
+        "curves": {term: _json(figure) for term, figure in terms.items() if figure},
+    }
+
+
+def _unmeasured(section: Section, term: str) -> str:
+    """Name the groups that have no such term on the test split."""
+    return _absent(section, [g for g in section.groups if g.estimate(term) is None], term)
+
+
+def _undrawn(section: Section, term: str) -> str:
+    """Name the groups that have no curve."""
+    return _absent(section, [group for group in section.groups if not group.curve(term)], term)
+
+
+def _absent(section: Section, groups: Iterable[Group], term: str) -> str:
+    named = [f"{section.label(group)} ({group.why_absent(term)})" for group in groups]
+    return f"Not drawn: {', '.join(named)}." if named else ""
+
+
+def _json(figure: go.Figure) -> Any:
+    return json.loads(figure.to_json())
+
+
+@cache
+def _tables() -> dict[str, str]:
+    """The table's library: its script as an address that a module can import, its styles."""
+    script = Path(itables.options.dt_bundle)
+    return {
+        "datatables": b64encode(script.read_bytes()).decode(),
+        "datatables_css": script.with_suffix(".css").read_text(encoding="utf-8"),
+    }
+
+
+def _picture(run: Run, name: str) -> str | None:
+    """A run's picture as an address that holds it, None where there is no PNG."""
+    file = run.images / f"{name}.png"
+    content = file.read_bytes() if file.is_file() else b""
+    return f"data:image/png;base64,{b64encode(content).decode()}" if content[:8] == PNG else None

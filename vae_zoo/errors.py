@@ -1,0 +1,128 @@
+"""The parser's complaints, as a sentence that names the key, the value and what would be right."""
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vae_zoo.catalogue import catalogue
+
+SIZES = {"shape", "latent_dim", "in_shape", "out_shape", "condition_dim", "classes"}  # the VAE's
+
+
+def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> str:
+    """Put a complaint of jsonargparse into one sentence with a suggestion.
+
+    Args:
+        message: What the parser said.
+        given: Keys and values of the command line and the config files, as of :func:`flatten`.
+        options: All keys that the parser knows by itself.
+    """
+    message = " ".join(message.split())
+    if match := re.search(r"Option '([^']+)' is not accepted", message):
+        return _unknown_option(_full_key(match[1], given), given)
+    if match := re.search(
+        r"does not accept option '([^']+)'|unrecognized arguments: (\S+)", message
+    ):
+        key = (match[1] or match[2]).removeprefix("--").partition("=")[0]
+        return f"{key}: there is no such option." + _did_you_mean(key, options)
+    if not (match := re.search(r".*Parser key \"([^\"]+)\":(.*)", message)):
+        return message[:300]
+    key, reason = _full_key(match[1], given), match[2].strip(" -")
+    if match := re.search(r"given class_path '([^']+)': (.*)", reason):
+        return f"{key}: cannot import {match[1]}: {match[2]}"
+    if match := re.search(r"dot import path string: (\S+)", reason):
+        found = _did_you_mean(match[1], _class_names(key))
+        return f"{key}: there is no class {match[1]}.{found} `vae-zoo list` shows the zoo."
+    value = re.search(r"(?:Got value|Given value): (.*)$", reason)
+    shown = value[1] if value else given.get(key, "")
+    if match := re.search(r"Literal\[(.*?)\]", reason):
+        choices = re.findall(r"'([^']*)'", match[1])
+        return f"{key}: {shown} is none of {', '.join(choices)}." + _did_you_mean(shown, choices)
+    if types := dict.fromkeys(re.findall(r"Expected an? (?:<class '([\w.]+)'>)", reason)):
+        return f"{key}: expected {' or '.join(types)}, got {shown}"
+    return f"{key}: {reason}"[:300]
+
+
+def locate(message: str, given: Mapping[str, str]) -> str:
+    """Put the key before a constructor's complaint that begins with the name of an argument."""
+    name = message.partition(" ")[0]
+    key = _full_key(name, given)
+    return f"{key}: {message}" if key != name else message
+
+
+def flatten(words: Sequence[str], find: Callable[[str], str]) -> dict[str, str]:
+    """Read the keys and values of a command line, and of the configs that it names, in order.
+
+    Class paths and their options count as plain keys: ``model.regularizer``, ``….weight``.
+
+    Args:
+        words: The words of the command line.
+        find: Finds the path of a config by its name.
+    """
+    given: dict[str, str] = {}
+    for i, word in enumerate(words):
+        name, separator, value = word.partition("=")
+        if not separator:
+            value = words[i + 1] if i + 1 < len(words) else ""
+        if name in ("-c", "--config"):
+            given |= _flatten_config(value, find)
+        elif name.startswith("--"):
+            given[name[2:]] = value
+    return given
+
+
+def _flatten_config(config: str, find: Callable[[str], str]) -> dict[str, str]:
+    try:
+        text = config if config.lstrip().startswith("{") else Path(find(config)).read_text()
+        return dict(_leaves(yaml.safe_load(text), ""))
+    except (OSError, yaml.YAMLError):
+        return {}  # the parser says what is wrong
+
+
+def _leaves(node: Any, key: str) -> list[tuple[str, str]]:
+    if not isinstance(node, dict):
+        return [(key, node if isinstance(node, str) else json.dumps(node, default=str))]
+    leaves = []
+    for name, value in node.items():
+        inner = key if name in ("class_path", "init_args") else f"{key}.{name}".strip(".")
+        leaves += _leaves(value, inner)
+    return leaves
+
+
+def _full_key(name: str, given: Mapping[str, str]) -> str:
+    matches = [key for key in given if key == name or key.endswith(f".{name}")]
+    return matches[-1] if matches else name
+
+
+def _unknown_option(key: str, given: Mapping[str, str]) -> str:
+    parent, _, name = key.rpartition(".")
+    part = given.get(parent, "")
+    entries = {entry.name: f"vae_zoo.{entry.family}" for entry in catalogue()}
+    module, _, owner = part.rpartition(".")
+    module = module or entries.get(owner, "")
+    if module not in sys.modules or not hasattr(sys.modules[module], owner):
+        return f"{key}: there is no such option"
+    parameters = inspect.signature(getattr(sys.modules[module], owner)).parameters
+    options = [option for option in parameters if option not in SIZES]
+    has = f"Its options are {', '.join(options)}." if options else "It has none."
+    return f"{key}: {owner} has no option {name}.{_did_you_mean(name, options)} {has}"
+
+
+def _class_names(key: str) -> list[str]:
+    """The classes that a key wants, so that an encoder is never suggested for a prior."""
+    part = key.rpartition(".")[2]
+    family = {"encoder": "networks", "decoder": "networks", "data": "data"}.get(part, f"{part}s")
+    names = [entry.name for entry in catalogue() if entry.family == family]
+    return names or dir(sys.modules["torch.optim"]) + dir(sys.modules["torch.optim.lr_scheduler"])
+
+
+def _did_you_mean(word: str, words: Sequence[str]) -> str:
+    close = get_close_matches(word, words, n=1)
+    return f" Did you mean {close[0]}?" if close else ""

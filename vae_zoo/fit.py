@@ -1,0 +1,300 @@
+"""``vae-zoo fit``, ``validate`` and ``test``: a LightningCLI that keeps a run in one folder."""
+
+import argparse
+import logging
+import os
+import re
+import secrets
+import sys
+import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jsonargparse
+import torch
+import yaml
+from filelock import Timeout
+from lightning import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from vae_zoo.callbacks import Pictures
+from vae_zoo.catalogue import FAMILIES
+from vae_zoo.data import DataModule
+from vae_zoo.errors import explain, flatten, locate
+from vae_zoo.loggers import MetricsFile, WeightsAndBiases
+from vae_zoo.packaged import find
+from vae_zoo.runs import ROOT, Run, replace
+from vae_zoo.vae import VAE
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run ``fit``, ``validate`` or ``test``.
+
+    Args:
+        arguments: The words after ``vae-zoo``.
+
+    Raises:
+        ValueError: The words, the configuration or the data are not right.
+        OSError: A file is not there, or not what it should be.
+    """
+    quieten()
+    sys.path.insert(0, str(Path.cwd()))  # where a user's own mine.Moments is
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--resume", type=Path)
+    options, words = first.parse_known_args(arguments)
+    run = None
+    if options.resume:
+        run = Run(options.resume)
+        if not run.last_checkpoint.is_file():
+            raise FileNotFoundError(f"--resume {run.folder}: it has no {run.last_checkpoint}")
+        words[1:1] = ["--config", str(run.config_file)]
+    with ExitStack() as stack:
+        CLI(words, run, stack)
+
+
+def quieten() -> None:
+    """Leave to the screen what concerns the user."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*is smaller than the logging interval",  # terms are logged at the end of an epoch too
+        ".*treespec, LeafSpec",
+        "Checkpoint directory .* exists and is not empty",
+        "LightningCLI's args parameter is intended",
+        "Be aware that when using `ckpt_path`, callbacks used",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+    jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+
+
+class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined, misc]
+    """A config by its path, by the name of a packaged one, or written out."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
+        """Merge the config into what is there."""
+        try:
+            super().__call__(parser, cfg, _config(values), option_string)
+        except TypeError as error:
+            where = f"{values:.60} is no valid YAML"
+            raise TypeError(str(error).replace("Problems parsing config", where)) from error
+
+
+def _config(value: str) -> str:
+    return value if value.lstrip().startswith("{") else find("configs", value)
+
+
+class ComplaintError(ValueError):
+    """What the parser has to say, before it is put into a sentence."""
+
+
+class Parser(LightningArgumentParser):
+    """A parser that complains by an exception, and not by its usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise the complaint.
+
+        Raises:
+            ComplaintError: Always.
+        """
+        raise ComplaintError(message) from ex
+
+
+class CLI(LightningCLI):
+    """A LightningCLI of the VAE.
+
+    It states sizes once, keeps all of a run in its folder, and ends a fit with the test of the best
+    checkpoint, which is what runs are compared by.
+
+    Args:
+        words: The words after ``vae-zoo``.
+        resumed: The run to go on with, if any.
+        stack: Holds the run's folder as long as it is open.
+    """
+
+    def __init__(self, words: Sequence[str], resumed: Run | None, stack: ExitStack) -> None:
+        self.words, self.resumed, self.stack = words, resumed, stack
+        super().__init__(
+            VAE,
+            DataModule,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            save_config_callback=None,
+            parser_kwargs={"parser_mode": "omegaconf+"},
+            args=list(words),
+        )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Name the commands, and the arguments of the trainer's that are not options."""
+        evaluation = {"model", "dataloaders", "datamodule", "weights_only"}
+        fit = {"model", "train_dataloaders", "val_dataloaders", "datamodule", "weights_only"}
+        return {"fit": fit, "validate": evaluation, "test": evaluation}
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """Make a parser that takes configs."""
+        parser = Parser(**kwargs)
+        message = "a config's path, or the name of a packaged one, such as regularizer/mmd"
+        parser.add_argument("-c", "--config", action=ConfigAction, help=message)
+        return parser
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what is not the trainer's, the model's or the data's."""
+        message = "the run's folder is runs/<name>/<id>; <data>-<regularizer> unless given"
+        parser.add_argument("--name", type=str | None, default=None, help=message)
+        for size in ("shape", "classes"):
+            parser.link_arguments(f"data.{size}", f"model.{size}", apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, or say in a sentence what is wrong.
+
+        Raises:
+            ValueError: The words or a config are not right.
+        """
+        for family in FAMILIES:  # imported, so that their short names are known
+            module = import_module(f"vae_zoo.{family}")
+            for name in getattr(module, "__all__", ()):
+                getattr(module, name)
+        try:
+            super().parse_arguments(parser, args)
+        except ComplaintError as complaint:
+            options = [a.dest for p in self._subcommand_parsers.values() for a in p._actions]
+            given = flatten(self.words, _config)
+            raise ValueError(explain(str(complaint), given, options)) from complaint
+
+    def instantiate_classes(self) -> None:
+        """Make data, model and trainer.
+
+        Raises:
+            ValueError: A part refuses its options.
+        """
+        try:
+            super().instantiate_classes()
+        except (TypeError, ValueError) as error:
+            raise ValueError(locate(str(error), flatten(self.words, _config))) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Make the trainer, with loggers and callbacks that write to the run's folder."""
+        if self.subcommand != "fit":
+            return super().instantiate_trainer(logger=False, enable_checkpointing=False, **kwargs)
+        self.run = self.resumed or self._name_run()
+        if self.config.fit.trainer.fast_dev_run:
+            return super().instantiate_trainer(logger=False, enable_checkpointing=False, **kwargs)
+        best, mode = ("val/elbo", "max") if self.model.has_elbo else ("val/loss", "min")
+        keep: dict[str, Any] = {"dirpath": self.run.checkpoints, "enable_version_counter": False}
+        own = [
+            ModelCheckpoint(filename="best", monitor=best, mode=mode, **keep),
+            ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **keep),
+        ]
+        callbacks = self.config_init.fit.trainer.callbacks or []
+        callbacks = [*(callbacks if isinstance(callbacks, list) else [callbacks]), *own]
+        if not any(isinstance(callback, Pictures) for callback in callbacks):
+            callbacks.append(Pictures())
+        return super().instantiate_trainer(
+            callbacks=callbacks,
+            logger=self._loggers(self.config_init.fit.trainer.logger),
+            default_root_dir=self.run.folder,
+            **kwargs,
+        )
+
+    def fit(self, model: VAE, datamodule: DataModule, ckpt_path: str | None = None) -> None:
+        """Train, then test the best checkpoint."""
+        model.check(datamodule, self.trainer.world_size)
+        datamodule.prepare_data()
+        datamodule.setup("fit")  # what is wrong with the data is said before anything is written
+        if self.config.fit.trainer.fast_dev_run:
+            self.trainer.fit(model, datamodule=datamodule)
+            return
+        if self.trainer.is_global_zero:
+            self._occupy()
+        last = self.run.last_checkpoint
+        path = ckpt_path or (str(last) if last.is_file() else None)
+        self.trainer.fit(model, datamodule=datamodule, ckpt_path=path, weights_only=True)
+        self._log_best()
+        best = self.run.checkpoints / "best.ckpt"
+        path = str(best if best.is_file() else last)
+        [test] = self.trainer.test(
+            model, datamodule=datamodule, ckpt_path=path, weights_only=True, verbose=False
+        )
+        terms = ", ".join(f"{name[5:]} {value:.2f}" for name, value in test.items())
+        print(f"{self.run.folder}: test split, {Path(path).name}, nats per example: {terms}")
+
+    def _name_run(self) -> Run:
+        config = self.config.fit
+        parts = (type(self.datamodule).__name__, type(self.model.regularizer).__name__)
+        name = (
+            config.name
+            or os.environ.get("VAE_ZOO_NAME")  # of a sweep on this machine
+            or os.environ.get("WANDB_SWEEP_ID")
+            or "-".join(parts).lower()
+        )
+        identity = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)
+        for key, word in {"--name": name, "WANDB_RUN_ID": identity}.items():
+            if not re.fullmatch(r"\w[\w.-]*", word):
+                raise ValueError(f"{key} must be letters, digits, '.', '_' and '-', got {word!r}")
+        return Run(ROOT / name / identity)
+
+    def _loggers(self, given: Any) -> list[Any]:
+        """The run's own file always, W&B unless the trainer's logger is false, and the user's."""
+        resumed = None
+        if self.run.last_checkpoint.is_file():
+            checkpoint = torch.load(self.run.last_checkpoint, weights_only=True, map_location="cpu")
+            resumed = checkpoint["global_step"]
+        loggers: list[Any] = [MetricsFile(self.run, resumed)]
+        if given is False:
+            return loggers
+        config = self._complete_config()
+        group = "/".join(type(part).__name__ for part in (self.datamodule, self.model.regularizer))
+        tags = [type(self.model.prior).__name__, type(self.model.likelihood).__name__]
+        loggers.append(
+            WeightsAndBiases(self.run, config, group, [self.model.regularizer.label, *tags])
+        )
+        extra = given if isinstance(given, list) else [given]
+        return loggers + [logger for logger in extra if logger not in (None, True)]
+
+    def _complete_config(self) -> dict[str, Any]:
+        """The configuration as it was resolved, with the sizes that the model got from the data."""
+        config: dict[str, Any] = yaml.safe_load(
+            self.parser.dump(self.config, skip_none=False, format="yaml")
+        )["fit"]
+        sizes = {"shape": list(self.model.shape), "classes": self.model.classes}
+        config["model"] = sizes | config["model"]
+        config.pop("ckpt_path")
+        return config
+
+    def _occupy(self) -> None:
+        """Hold the run's folder, and write its config.
+
+        Raises:
+            ValueError: Another process holds it.
+        """
+        try:
+            self.stack.enter_context(self.run.lock())
+        except Timeout as error:
+            raise ValueError(
+                f"{self.run.folder} is in use by another process: wait for it to end, or stop it"
+            ) from error
+        if self.trainer.world_size > 1:  # for the processes that Lightning starts
+            os.environ["WANDB_RUN_ID"] = self.run.id
+        text = yaml.safe_dump(self._complete_config(), sort_keys=False)
+        replace(self.run.config_file, text)
+        print(
+            f"{self.run.folder}: {self.model.regularizer.label} on {type(self.datamodule).__name__}"
+        )
+
+    def _log_best(self) -> None:
+        """Log ``best/val_elbo`` and ``best/val_loss``: the terms of the epoch of best.ckpt."""
+        rows = [row for row in Run(self.run.folder).rows if "val/loss" in row]
+        if not rows or not self.trainer.is_global_zero:
+            return
+        best = max(rows, key=lambda row: row.get("val/elbo", -row["val/loss"]))
+        metrics = {"epoch": best["epoch"]} | {
+            f"best/val_{term}": best[f"val/{term}"]
+            for term in ("elbo", "loss")
+            if f"val/{term}" in best
+        }
+        for logger in self.trainer.loggers:
+            logger.log_metrics(metrics, self.trainer.global_step - 1)

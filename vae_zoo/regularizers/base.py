@@ -1,0 +1,81 @@
+"""The interface of every regularizer."""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+
+class Regularizer(nn.Module, ABC):
+    """A penalty that pulls the codes of the encoder towards the prior.
+
+    A new regularizer implements :meth:`divergence`, in a file of its own:
+
+    >>> class Moments(Regularizer):
+    ...     def divergence(self, q, p, z):
+    ...         return (gather(z).mean(0) - gather(draw(p)).mean(0)).square().sum()
+
+    It is then at once available to Python, as ``VAE(..., regularizer=Moments(weight=10.0))``, and
+    to the command line, as ``--model.regularizer mine.Moments``.
+
+    Args:
+        weight: Factor λ on the divergence.
+
+    Raises:
+        ValueError: The weight is negative or not finite.
+    """
+
+    symbol = "λ"  # the literature's letter for the weight
+    optimizer_options: dict[str, Any]  # of the regularizer's own parameters, if it has any
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"weight must be non-negative, got {weight}")
+        self.weight = weight
+        self.optimizer_options = {}
+
+    @abstractmethod
+    def divergence(self, q: Distribution, p: Distribution, z: Tensor) -> Tensor:
+        """Measure how far the codes are from the prior, unweighted.
+
+        The arguments hold this rank's examples. That is enough for a mean over examples, since
+        gradients are averaged over ranks; a divergence that compares examples with one another
+        must :func:`~vae_zoo.sampling.gather` them first. One that samples the prior should
+        :func:`~vae_zoo.sampling.draw` the samples, or the prior cannot be learned.
+
+        Args:
+            q: Posterior q(z | x), of batch shape ``(B,)`` and event shape ``(D,)``.
+            p: Prior p(z), of the same shapes.
+            z: Codes z ~ q(z | x), of shape ``(B, D)``.
+
+        Returns:
+            A scalar.
+        """
+
+    def forward(self, q: Distribution, p: Distribution, z: Tensor) -> Tensor:
+        """Return the weighted divergence, in single precision whatever that of the trainer."""
+        with torch.autocast(z.device.type, enabled=False):
+            return self.weight * self.divergence(q, p, z)
+
+    def critic_loss(self, q: Distribution, p: Distribution, z: Tensor) -> Tensor | None:
+        """Return the loss of an adversary's own parameters; none unless overridden.
+
+        It is minimised in the same backward pass as the model's loss, so each must be cut off from
+        the other player's parameters: detach ``z`` here, and the critic in :meth:`divergence`.
+        """
+        return None
+
+    def build(self, latent_dim: int) -> None:
+        """Make the parts that need the size of the codes; the VAE's constructor calls it."""
+
+    @property
+    def label(self) -> str:
+        """A short name for tables and legends, as "KL β=4"."""
+        return f"{type(self).__name__} {self.symbol}={self.weight:g}"
+
+    def extra_repr(self) -> str:
+        return f"weight={self.weight:g}"

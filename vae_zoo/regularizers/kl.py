@@ -1,0 +1,48 @@
+"""Kullback-Leibler divergence: the variational autoencoder and the β-VAE."""
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from vae_zoo.posteriors import Delta
+from vae_zoo.regularizers.base import Regularizer
+
+
+def kl_divergence(q: Distribution, p: Distribution, z: Tensor) -> Tensor | None:
+    """KL(q ‖ p) in closed form where torch knows one, else its one-sample estimate at ``z ~ q``.
+
+    Returns:
+        Nats per example, of shape ``(B,)``; None where q has no density.
+    """
+    if isinstance(q, Delta):
+        return None
+    try:
+        return torch.distributions.kl_divergence(q, p)
+    except NotImplementedError:  # as for mixtures
+        return q.log_prob(z) - p.log_prob(z)
+
+
+class KL(Regularizer):
+    """E_x KL(q(z | x) ‖ p(z)), whose weight is β: 1 makes the loss minus the ELBO.
+
+    References:
+        Kingma and Welling, Auto-Encoding Variational Bayes, 2014, app. B.
+        https://arxiv.org/abs/1312.6114
+        Higgins et al., β-VAE, 2017, eq. 4. https://openreview.net/forum?id=Sy2fzU9gl
+    """
+
+    symbol = "β"
+
+    def divergence(self, q: Distribution, p: Distribution, z: Tensor) -> Tensor:
+        """Average the divergence over the batch.
+
+        Raises:
+            ValueError: q has no density.
+        """
+        kl = kl_divergence(q, p, z)
+        if kl is None:
+            raise ValueError(
+                "KL needs the density of q(z | x), which a Deterministic posterior lacks: use the "
+                "posterior DiagonalNormal, or a regularizer of the codes, MMD or SlicedWasserstein"
+            )
+        return kl.mean()

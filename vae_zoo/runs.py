@@ -1,0 +1,149 @@
+"""A run's folder, ``runs/<name>/<id>``: where its files lie, and how they are read.
+
+Sweeps and comparisons know runs only through these files, so nothing here imports torch.
+"""
+
+import csv
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock
+
+ROOT = Path("runs")
+STAGES = ("train", "val", "test")
+TERMS = ("loss", "elbo", "reconstruction", "kl", "penalty")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, by its folder.
+
+    Args:
+        folder: ``runs/<name>/<id>``.
+    """
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def name(self) -> str:
+        return self.folder.parent.name
+
+    @property
+    def config_file(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.folder / "metrics.csv"
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "images"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        return self.checkpoints / "last.ckpt"
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The complete configuration.
+
+        Raises:
+            ValueError: The file is no YAML mapping.
+        """
+        try:
+            config = yaml.safe_load(self.config_file.read_text())
+        except yaml.YAMLError as error:
+            raise ValueError(f"{self.config_file} is no valid YAML: {error}") from error
+        if not isinstance(config, dict):
+            raise ValueError(f"{self.config_file} should hold a mapping, got {config!r:.80}")
+        return config
+
+    def raw_rows(self) -> list[dict[str, str]]:
+        """The rows of metrics.csv as they stand, without a line that a kill has torn."""
+        if not self.metrics_file.exists():
+            return []
+        lines = self.metrics_file.read_text().splitlines(keepends=True)
+        return list(csv.DictReader(line for line in lines if line.endswith("\n")))
+
+    @cached_property
+    def rows(self) -> list[dict[str, float]]:
+        """The rows of metrics.csv, without their empty cells.
+
+        Raises:
+            ValueError: A cell is no number.
+        """
+        try:
+            return [
+                {name: float(value) for name, value in row.items() if value}
+                for row in self.raw_rows()
+            ]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{self.metrics_file} holds no metrics: {error}") from error
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """The last value of every metric, as of ``test/elbo`` (at best.ckpt, on the test split)."""
+        return {name: value for row in self.rows for name, value in row.items()}
+
+    @property
+    def finished(self) -> bool:
+        """Whether ``fit`` came to its end, whose last act is to log the terms of the test split."""
+        return "test/loss" in self.summary
+
+    def lock(self) -> FileLock:
+        """The lock that a process holds as long as it writes to the folder, dead or alive."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.folder / ".lock", timeout=0)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a living process writes to the folder."""
+        if not self.folder.exists():
+            return False
+        lock = self.lock()
+        try:
+            lock.acquire()
+        except TimeoutError:
+            return True
+        lock.release()
+        return False
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def find_runs(folders: Iterable[Path]) -> list[Run]:
+    """Find the runs in or below each folder, in the order of their paths, each once.
+
+    Raises:
+        ValueError: A folder does not exist.
+    """
+    found: dict[Path, Run] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is no folder: give a run's, or one that holds runs")
+        for file in sorted(folder.glob("**/config.yaml")):
+            if "wandb" not in file.relative_to(folder).parts:
+                found.setdefault(file.parent.resolve(), Run(file.parent))
+    return list(found.values())

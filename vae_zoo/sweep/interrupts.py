@@ -1,0 +1,28 @@
+"""Ctrl-C and its kin, noticed between two steps."""
+
+import signal
+from types import FrameType
+from typing import Self
+
+
+class Interrupts:
+    """Counts Ctrl-C, SIGTERM and SIGHUP, so that none of them hits in the middle of a change."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        # What is ignored, as under nohup, stays so.
+        self._before = {
+            number: signal.signal(number, self._notice)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _notice(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1

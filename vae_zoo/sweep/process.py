@@ -1,0 +1,147 @@
+"""The process of one trial: its environment, its log, whether it lives, how it is stopped."""
+
+import contextlib
+import fcntl
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vae_zoo.runs import Run
+from vae_zoo.sweep.command import fill_command
+from vae_zoo.sweep.queue import Trial
+from vae_zoo.sweep.space import Sweep
+
+GRACE = 20.0  # seconds between SIGTERM and SIGKILL, for a last checkpoint
+
+
+@dataclass
+class Attempt:
+    """A trial that runs now.
+
+    Args:
+        trial: Which one.
+        run: Its folder.
+        process: Its process; None for an orphan, which an earlier runner started and left behind.
+        log_start: Where in the log this attempt begins.
+    """
+
+    trial: Trial
+    run: Run
+    process: subprocess.Popen[bytes] | None = None
+    log_start: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def alive(self) -> bool:
+        return in_use(self.run) if self.process is None else self.process.poll() is None
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the trial and all that it started; an orphan is left alone."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+
+    def last_words(self, lines: int = 8) -> str:
+        """The last lines that this attempt wrote, without what a progress bar wrote over."""
+        with log_file(self.run).open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(self.log_start, end - 8192))
+            text = log.read().decode(errors="replace")
+        shown = [line.rstrip().rpartition("\r")[2] for line in text.split("\n")]
+        return "\n".join([line for line in shown if line.strip()][-lines:])
+
+
+def log_file(run: Run) -> Path:
+    """Where a trial's stdout and stderr go, attempt after attempt."""
+    return run.folder / "output.log"
+
+
+def in_use(run: Run) -> bool:
+    """Whether a process of the trial lives.
+
+    Its output is locked from before it starts until the last process that writes there ends, be
+    the runner alive or not: the folder's own lock, which ``fit`` takes once it has loaded, is late.
+    """
+    if log_file(run).exists():
+        with log_file(run).open("rb") as log:
+            try:
+                fcntl.flock(log, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return run.in_use
+
+
+def finished(run: Run) -> bool:
+    """Whether the folder itself says that the run came to its end."""
+    try:
+        return Run(run.folder).finished  # afresh: a Run keeps what it has read
+    except ValueError:
+        return False  # another program's file, which says nothing
+
+
+def start(trial: Trial, run: Run, sweep: Sweep, jobs: int) -> Attempt:
+    """Start a trial in a session of its own, so that a terminal's Ctrl-C does not reach it."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    json_file = run.folder / "args.json"
+    command = fill_command(sweep.command, sweep.program, trial.parameters, json_file)
+    if "${args_json_file}" in sweep.command:
+        json_file.write_text(fill_command(["${args_json}"], None, trial.parameters, json_file)[0])
+    with log_file(run).open("ab") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        log_start = log.tell()
+        log.write(f"$ {shlex.join(command)}\n".encode())
+        log.flush()
+        process = subprocess.Popen(
+            command,
+            env=environment(sweep, run.id, jobs),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return Attempt(trial, run, process, log_start)
+
+
+def environment(sweep: Sweep, id: str, jobs: int) -> dict[str, str]:
+    """What a trial finds in its environment: the user's wish goes before the file's and ours."""
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if jobs > 1 else {}
+    inherited = dict(os.environ)
+    # So that `vae-zoo` is found without an activated environment.
+    path = [str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)]
+    own = {"WANDB_RUN_ID": id, "VAE_ZOO_NAME": sweep.name, "PATH": os.pathsep.join(path)}
+    return {**threads, **sweep.environment, **inherited, **own}
+
+
+def check_program(sweep: Sweep) -> None:
+    """Refuse a command whose first word is no program, before anything is written.
+
+    Raises:
+        ValueError: It is not found on the PATH of a trial.
+    """
+    program = fill_command(sweep.command[:1], sweep.program, {}, Path())[0]
+    if shutil.which(program, path=environment(sweep, "", jobs=1)["PATH"]) is None:
+        raise ValueError(f"command starts with {program!r}, which is no program on the PATH")
+
+
+def stop(attempts: list[Attempt], hurry: Callable[[], bool]) -> None:
+    """End attempts: SIGTERM, then SIGKILL for what outlives the grace, at once if in a hurry."""
+    attempts = [attempt for attempt in attempts if attempt.process]
+    for attempt in attempts:
+        attempt.signal(signal.SIGTERM)
+    until = time.monotonic() + GRACE
+    while alive := [attempt for attempt in attempts if attempt.alive]:
+        if time.monotonic() > until or hurry():
+            for attempt in alive:
+                attempt.signal(signal.SIGKILL)
+        time.sleep(0.05)

@@ -1,0 +1,137 @@
+"""What a user sees of a running sweep: bars on a terminal, plain lines elsewhere."""
+
+import time
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from vae_zoo.runs import Run
+from vae_zoo.sweep.process import Attempt
+
+REFRESH = 1.0  # seconds between two looks into the running trials' folders
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _score(run: Run, stage: str) -> str:
+    """The ELBO at a stage, the loss where there is none, or nothing."""
+    summary = run.summary
+    for name in (f"{stage}/elbo", f"{stage}/loss"):
+        if name in summary:
+            return f"{name} {summary[name]:.2f}"
+    return ""
+
+
+class Watched:
+    """How far a running trial came, by the files that it writes."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.max_epochs = 0
+        self.fraction = 0.0
+        self.text = "starting"
+
+    def look(self) -> None:
+        run = Run(self.run.folder)  # a Run keeps what it has read
+        try:
+            if not self.max_epochs and run.config_file.exists():
+                self.max_epochs = max(int(run.config["trainer"]["max_epochs"]), 0)
+            epoch = int(run.summary["epoch"]) + 1
+            score = _score(run, "val")
+        except (ValueError, OSError, KeyError, TypeError):
+            return  # not written yet, or another program's: its last state still holds
+        if self.max_epochs:
+            self.fraction = min(epoch / self.max_epochs, 1.0)
+        self.text = f"epoch {epoch}{f'/{self.max_epochs}' * bool(self.max_epochs)} {score}"
+
+
+class Display:
+    """Follow the trials of a sweep.
+
+    Args:
+        labels: The short text of each trial, by its id.
+        finished: How many are finished already.
+    """
+
+    def __init__(self, labels: dict[str, str], finished: int) -> None:
+        self.labels = labels
+        self.finished = finished
+        self.console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
+        self.bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(20),
+            TextColumn("{task.fields[status]}", markup=False),
+            console=self.console,
+            refresh_per_second=2,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.total = self.bars.add_task("all trials", total=len(labels), status="")
+        self._tasks: dict[str, TaskID] = {}
+        self._watched: dict[str, Watched] = {}
+        self._began = self._looked = time.monotonic()
+        self._ended = 0
+
+    def __enter__(self) -> Self:
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line, above the bars."""
+        self.console.print(text)
+
+    def started(self, attempt: Attempt) -> None:
+        """Show a trial that runs from now on."""
+        id, again = attempt.run.id, " again" if attempt.trial.attempts else ""
+        if attempt.process is None:
+            self.say(f"waiting   {self._name(id)}: it runs already, outside this sweep")
+        elif not self.console.is_terminal:
+            self.say(f"started   {self._name(id)}{again}")
+        self._watched[id] = Watched(attempt.run)
+        self._tasks[id] = self.bars.add_task(self.labels[id] or id, total=1, status="starting")
+
+    def ended(self, attempt: Attempt, state: str, reason: str = "") -> None:
+        """Show how an attempt ended."""
+        id = attempt.run.id
+        self._watched.pop(id)
+        self.bars.remove_task(self._tasks.pop(id))
+        self._ended += state != "waiting"
+        self.finished += state == "finished"
+        try:
+            score = _score(Run(attempt.run.folder), "test")
+        except (ValueError, OSError):
+            score = ""  # another program's file
+        about = [f"in {duration(attempt.seconds)}", reason or score, self._outlook()]
+        self.say(f"{state:9} {self._name(id)}: {', '.join(each for each in about if each)}")
+
+    def update(self) -> None:
+        """Look into the folders of the running trials, once a second."""
+        if self.bars.disable or time.monotonic() < self._looked + REFRESH:
+            return
+        self._looked = time.monotonic()
+        for id, watched in self._watched.items():
+            watched.look()
+            self.bars.update(self._tasks[id], completed=watched.fraction, status=watched.text)
+        self.bars.update(self.total, completed=self.finished, status=self._outlook())
+
+    def _name(self, id: str) -> str:
+        return f"{id}  {self.labels[id]}".rstrip()
+
+    def _outlook(self) -> str:
+        """The whole: how much is finished, and the time left at the speed so far."""
+        text = f"{self.finished}/{len(self.labels)} finished"
+        done = self._ended + sum(watched.fraction for watched in self._watched.values())
+        left = len(self.labels) - self.finished - (done - self._ended)
+        if not done or left <= 0:
+            return text
+        return f"{text}, about {duration((time.monotonic() - self._began) * left / done)} left"

@@ -1,0 +1,363 @@
+"""The variational autoencoder, assembled from its parts."""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from copy import deepcopy
+from typing import Any, Literal, NamedTuple, TypeVar, cast
+
+import torch
+from lightning import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.seed import isolate_rng
+from torch import Tensor, nn
+from torch.distributions import Distribution
+from torch.optim import Adam
+from torchmetrics import Metric
+
+from vae_zoo.conditions import ConditionFactory, Unconditional
+from vae_zoo.likelihoods import Bernoulli, LikelihoodFactory
+from vae_zoo.networks import MLP, Network, NetworkFactory
+from vae_zoo.posteriors import DiagonalNormal, PosteriorFactory
+from vae_zoo.priors import PriorFactory, StandardNormal
+from vae_zoo.regularizers import Regularizer, kl_divergence
+from vae_zoo.runs import STAGES
+
+
+class Terms(NamedTuple):
+    """The terms of one batch, in nats.
+
+    Models are trained by their ``loss`` and compared by their ``elbo``, which bounds log p(x)
+    from below whatever the regularizer. Only ``KL(weight=1)`` makes the one minus the other.
+    """
+
+    reconstruction: Tensor  # -log p(x | z), of shape (B,)
+    kl: Tensor | None  # KL(q(z | x) ‖ p(z)), of shape (B,); None for a deterministic posterior
+    penalty: Tensor  # the weighted regularizer, a scalar
+    critic: Tensor | None = None  # an adversary's own loss, a scalar: not a part of the model's
+
+    @property
+    def elbo(self) -> Tensor | None:  # of shape (B,)
+        return None if self.kl is None else -(self.reconstruction + self.kl)
+
+    @property
+    def loss(self) -> Tensor:
+        return self.reconstruction.mean() + self.penalty
+
+    def means(self) -> dict[str, Tensor]:
+        """Average each term over the batch, in the order in which they are logged."""
+        terms = {
+            "loss": self.loss,
+            "elbo": self.elbo,
+            "reconstruction": self.reconstruction,
+            "kl": self.kl,
+            "penalty": self.penalty,
+            "critic": self.critic,
+        }
+        return {name: term.detach().mean() for name, term in terms.items() if term is not None}
+
+
+class MeanTerms(Metric):
+    """The mean of every term over all examples since the last reset, of all ranks.
+
+    Sums stay on the device until they are asked for: logging each step costs more than the step.
+    """
+
+    sums: Tensor
+    examples: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: tuple[str, ...] = ()
+        self.add_state("sums", torch.zeros(6), dist_reduce_fx="sum")
+        self.add_state("examples", torch.tensor(0.0), dist_reduce_fx="sum")
+
+    def update(self, terms: Terms) -> None:
+        means = terms.means()
+        self.names = tuple(means)
+        examples = len(terms.reconstruction)
+        self.sums[: len(means)] += examples * torch.stack(list(means.values()))
+        self.examples += examples
+
+    def compute(self) -> dict[str, Tensor]:
+        return dict(zip(self.names, self.sums / self.examples, strict=False))
+
+
+class VAE(LightningModule):
+    """An autoencoder whose codes are pulled towards a prior.
+
+    One class serves every model of the zoo: the regularizer makes it a β-VAE, an MMD-VAE or a
+    Wasserstein autoencoder, the prior is fixed or learned, and a condition makes it conditional.
+    The VAE makes every part that needs a size, from a class or a ``functools.partial`` of one.
+
+    Args:
+        shape: Shape of one example; on the command line that of the data.
+        latent_dim: Number D of latent dimensions.
+        regularizer: What pulls the codes towards the prior, such as ``KL(weight=4)``.
+        encoder: Makes the network from data to the parameters of q(z | x).
+        decoder: Makes the network from codes to the parameters of p(x | z).
+        prior: Makes p(z), or p(z | c).
+        posterior: Makes the family of q(z | x).
+        likelihood: Makes the family of p(x | z).
+        condition: Makes the map from labels to what a conditional model knows of them.
+        classes: Number of labels; on the command line that of the data.
+        optimizer: Makes the optimizer from the parameters.
+        lr_scheduler: Makes the scheduler of the learning rate from the optimizer.
+        lr_interval: How often the scheduler steps.
+
+    Raises:
+        TypeError: A part is an object where a class is due, or the other way round.
+        ValueError: The parts do not go together.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        latent_dim: int,
+        regularizer: Regularizer,
+        *,
+        encoder: NetworkFactory = MLP,
+        decoder: NetworkFactory = MLP,
+        prior: PriorFactory = StandardNormal,
+        posterior: PosteriorFactory = DiagonalNormal,
+        likelihood: LikelihoodFactory = Bernoulli,
+        condition: ConditionFactory = Unconditional,
+        classes: int = 0,
+        optimizer: OptimizerCallable = Adam,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_interval: Literal["epoch", "step"] = "epoch",
+    ) -> None:
+        super().__init__()
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim must be at least 1, got {latent_dim}")
+        self.shape, self.latent_dim, self.classes = tuple(shape), latent_dim, classes
+        self.condition = _make("condition", condition, classes=classes)
+        self.posterior = _make("posterior", posterior, latent_dim=latent_dim)
+        self.likelihood = _make("likelihood", likelihood, shape=self.shape)
+        c = self.condition.dim
+        self.prior = _make("prior", prior, latent_dim=latent_dim, condition_dim=c)
+        self.encoder = _make_network("encoder", encoder, self.shape, self.posterior.params, c)
+        self.decoder = _make_network("decoder", decoder, (latent_dim,), self.likelihood.params, c)
+        if not isinstance(regularizer, Regularizer):
+            raise TypeError(f"regularizer must be an object, such as KL(), got {regularizer!r}")
+        self.regularizer = deepcopy(regularizer)  # may be given to several models
+        for part in self.regularizer.modules():
+            if isinstance(part, Regularizer):  # wrapped ones too
+                part.build(latent_dim)
+        self.optimizer, self.lr_scheduler, self.lr_interval = optimizer, lr_scheduler, lr_interval
+        self._noise: Tensor | None = None
+        self.mean_terms = nn.ModuleDict({f"{stage}/": MeanTerms() for stage in STAGES})
+        self.has_elbo = self.rehearse().kl is not None
+
+    def encode(self, x: Tensor, c: Tensor) -> Distribution:
+        """Return q(z | x), of batch shape ``(B,)`` and event shape ``(D,)``."""
+        return self.posterior(self.encoder(x, c))  # type: ignore[no-any-return]
+
+    def decode(self, z: Tensor, c: Tensor) -> Distribution:
+        """Return p(x | z), of batch shape ``(B,)`` and the event shape of the data."""
+        return self.likelihood(self.decoder(z, c))  # type: ignore[no-any-return]
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Terms:
+        """Compute the terms of a batch of data ``(B, *X)`` and labels ``(B,)``."""
+        c = self.condition(y)
+        q = self.encode(x, c)
+        p = self.prior(c).expand(q.batch_shape)
+        z = q.rsample()
+        return Terms(
+            reconstruction=-self.decode(z, c).log_prob(x),
+            kl=kl_divergence(q, p, z),
+            penalty=self.regularizer(q, p, z),
+            critic=self.regularizer.critic_loss(q, p, z),
+        )
+
+    @torch.no_grad()
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Decode ``n`` samples of the model's own prior into means of p(x | z).
+
+        Args:
+            n: Number of samples.
+            y: Labels ``(n,)`` of a conditional model.
+
+        Returns:
+            The means, of shape ``(n, *X)``.
+        """
+        c = self.condition(y)
+        z = self.prior(c).expand((n,)).sample()
+        return self.decode(z, c).mean
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Decode the means of q(z | x) into means of p(x | z), of shape ``(B, *X)``."""
+        c = self.condition(y)
+        return self.decode(self.encode(x, c).mean, c).mean
+
+    def rehearse(self, examples: int = 8) -> Terms:
+        """Compute the terms of blank examples, so that what does not fit fails before training.
+
+        Raises:
+            ValueError: The parts do not go together, or a batch is too small for them.
+        """
+        x = torch.zeros(examples, *self.shape, device=self.device)
+        y = torch.zeros(examples, dtype=torch.long, device=self.device) if self.classes else None
+        training = self.training
+        with isolate_rng():
+            try:
+                terms = self.eval()(x, y)
+            except (ValueError, KeyboardInterrupt):
+                raise
+            except Exception as error:
+                at = traceback.extract_tb(error.__traceback__)[-1]
+                raise ValueError(
+                    f"a step on {examples} blank examples fails: {type(error).__name__}: {error} "
+                    f"({at.filename}, line {at.lineno})"
+                ) from error
+            finally:
+                self.train(training)
+        name = type(self.regularizer).__name__
+        if terms.penalty.shape != ():
+            shape = tuple(terms.penalty.shape)
+            raise ValueError(f"{name}.divergence must return a scalar, got the shape {shape}")
+        return terms
+
+    def setup(self, stage: str) -> None:
+        if data := getattr(self.trainer, "datamodule", None):
+            self.check(data, self.trainer.world_size)
+
+    def check(self, data: Any, devices: int = 1) -> None:
+        """Refuse data, or batches of them, that the model cannot be trained on.
+
+        Args:
+            data: A data module that knows its ``support`` and ``batch_size``, if it is one of ours.
+            devices: Number of devices, whose batches are pooled.
+
+        Raises:
+            ValueError: The likelihood is not one of such data, or a batch is too small.
+        """
+        if support := getattr(data, "support", None):
+            self.likelihood.check_support(support)
+        if batch_size := getattr(data, "batch_size", None):
+            self.rehearse(min(batch_size * devices, 8))
+
+    def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> Tensor:
+        terms = self._observe("train", batch)
+        if self._metric("train").update_count >= self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            self._log_train()
+        return terms.loss if terms.critic is None else terms.loss + terms.critic
+
+    def on_train_start(self) -> None:
+        if self._noise is not None:
+            torch.set_rng_state(self._noise)
+        elif self.trainer.world_size > 1:  # Lightning seeds all ranks alike: noise must differ
+            torch.manual_seed(torch.initial_seed() + self.global_rank)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["noise"] = torch.get_rng_state()  # a resumed run goes on with the same draws
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._noise = checkpoint["noise"]
+
+    def on_train_epoch_end(self) -> None:
+        self._log_train()
+
+    def on_validation_start(self) -> None:
+        self._fix_noise()
+
+    def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
+        self._observe("val", batch)
+
+    def on_validation_epoch_end(self) -> None:
+        means = self._means("val")
+        self.log_dict(means)
+        best = "elbo" if self.has_elbo else "loss"
+        self.log(best, means[f"val/{best}"], logger=False, prog_bar=True)
+
+    def on_validation_end(self) -> None:
+        self._fixed_noise.close()
+
+    def on_test_start(self) -> None:
+        self._fix_noise()
+
+    def test_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
+        self._observe("test", batch)
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict(self._means("test"))
+
+    def on_test_end(self) -> None:
+        self._fixed_noise.close()
+
+    def _fix_noise(self) -> None:
+        """Evaluate with the same noise each time, and leave that of the training as it was."""
+        self._fixed_noise = ExitStack()
+        self._fixed_noise.enter_context(isolate_rng())
+        torch.manual_seed(self.global_rank)
+
+    def configure_optimizers(self) -> Any:
+        own = dict.fromkeys(self.regularizer.parameters())  # an ordered set: most have none
+        rest = [parameter for parameter in self.parameters() if parameter not in own]
+        groups: list[dict[str, Any]] = [{"params": rest}]
+        if own:
+            groups.append({"params": list(own), **self.regularizer.optimizer_options})
+        optimizer = self.optimizer(groups)
+        if self.lr_scheduler is None:
+            return optimizer
+        scheduler = {"scheduler": self.lr_scheduler(optimizer), "interval": self.lr_interval}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def _observe(self, stage: str, batch: tuple[Tensor, Tensor | None]) -> Terms:
+        terms: Terms = self(*batch)
+        self._metric(stage).update(terms)
+        return terms
+
+    def _metric(self, stage: str) -> MeanTerms:
+        return cast(MeanTerms, self.mean_terms[f"{stage}/"])
+
+    def _means(self, stage: str) -> Mapping[str, Tensor]:
+        metric = self._metric(stage)
+        means = {f"{stage}/{name}": mean for name, mean in metric.compute().items()}
+        metric.reset()
+        return means
+
+    def _log_train(self) -> None:
+        """Log the means since the last time to the loggers alone, past ``self.log``'s cost."""
+        if not self._metric("train").update_called:
+            return
+        means = {name: mean.item() for name, mean in self._means("train").items()}
+        for logger in self.loggers:
+            logger.log_metrics(means | {"epoch": self.current_epoch}, self.trainer.global_step - 1)
+
+
+Part = TypeVar("Part", bound=nn.Module)
+
+
+def _make(what: str, factory: Callable[..., Part], **sizes: Any) -> Part:
+    """Call the factory of a part with the sizes that the VAE knows."""
+    if isinstance(factory, nn.Module):
+        name = type(factory).__name__
+        raise TypeError(
+            f"{what} is made by the VAE, which knows the sizes: give it {name} or "
+            f"partial({name}, ...), not an object"
+        )
+    return factory(**sizes)
+
+
+def _make_network(
+    what: str,
+    factory: NetworkFactory,
+    in_shape: Sequence[int],
+    out_shape: Sequence[int],
+    condition_dim: int,
+) -> Network:
+    """Make a network, and refuse one whose output a likelihood would broadcast in silence."""
+    network = _make(
+        what, factory, in_shape=in_shape, out_shape=out_shape, condition_dim=condition_dim
+    )
+    x, c = torch.zeros(2, *in_shape), torch.zeros(2, condition_dim)
+    with torch.no_grad(), isolate_rng():
+        shape = tuple(network.eval()(x, c).shape[1:])
+    if shape != tuple(out_shape):
+        raise ValueError(
+            f"{type(network).__name__} does not fit as the {what}: for inputs of shape "
+            f"{tuple(in_shape)} it should return {tuple(out_shape)}, got {shape}"
+        )
+    return network.train()
