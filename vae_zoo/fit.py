@@ -17,8 +17,8 @@ import jsonargparse
 import torch
 import yaml
 from filelock import Timeout
-from lightning import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from vae_zoo.callbacks import Pictures
@@ -183,16 +183,14 @@ class CLI(LightningCLI):
         self.run = self.resumed or self._name_run()
         if self.config.fit.trainer.fast_dev_run:
             return super().instantiate_trainer(logger=False, enable_checkpointing=False, **kwargs)
-        best, mode = ("val/elbo", "max") if self.model.has_elbo else ("val/loss", "min")
-        keep: dict[str, Any] = {"dirpath": self.run.checkpoints, "enable_version_counter": False}
-        own = [
-            ModelCheckpoint(filename="best", monitor=best, mode=mode, **keep),
-            ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **keep),
-        ]
         callbacks = self.config_init.fit.trainer.callbacks or []
-        callbacks = [*(callbacks if isinstance(callbacks, list) else [callbacks]), *own]
+        callbacks = [*(callbacks if isinstance(callbacks, list) else [callbacks])]
+        callbacks += own_callbacks(self.run, self.model.has_elbo)
         if not any(isinstance(callback, Pictures) for callback in callbacks):
             callbacks.append(Pictures())
+        bar = self.config_init.fit.trainer.enable_progress_bar is not False
+        if bar and not any(isinstance(callback, ProgressBar) for callback in callbacks):
+            callbacks.append(RichProgressBar(refresh_rate=10))
         return super().instantiate_trainer(
             callbacks=callbacks,
             logger=self._loggers(self.config_init.fit.trainer.logger),
@@ -298,3 +296,13 @@ class CLI(LightningCLI):
         }
         for logger in self.trainer.loggers:
             logger.log_metrics(metrics, self.trainer.global_step - 1)
+
+
+def own_callbacks(run: Run, has_elbo: bool) -> list[Callback]:
+    """Keep ``best.ckpt``, by the ELBO where there is one and else by the loss, and ``last.ckpt``."""
+    best, mode = ("val/elbo", "max") if has_elbo else ("val/loss", "min")
+    keep: dict[str, Any] = {"dirpath": run.checkpoints, "enable_version_counter": False}
+    return [
+        ModelCheckpoint(filename="best", monitor=best, mode=mode, **keep),
+        ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **keep),
+    ]

@@ -4,7 +4,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
-from typing import Any, Literal, NamedTuple, TypeVar, cast
+from functools import partial
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import torch
 from lightning import LightningModule
@@ -13,7 +14,6 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Adam
-from torchmetrics import Metric
 
 from vae_zoo.conditions import ConditionFactory, Unconditional
 from vae_zoo.likelihoods import Bernoulli, LikelihoodFactory
@@ -57,30 +57,41 @@ class Terms(NamedTuple):
         return {name: term.detach().mean() for name, term in terms.items() if term is not None}
 
 
-class MeanTerms(Metric):
-    """The mean of every term over all examples since the last reset, of all ranks.
+class MeanTerms:
+    """The mean of every term over all examples since the last time, of all ranks.
 
     Sums stay on the device until they are asked for: logging each step costs more than the step.
     """
 
-    sums: Tensor
-    examples: Tensor
-
     def __init__(self) -> None:
-        super().__init__()
-        self.names: tuple[str, ...] = ()
-        self.add_state("sums", torch.zeros(6), dist_reduce_fx="sum")
-        self.add_state("examples", torch.tensor(0.0), dist_reduce_fx="sum")
+        self.reset()
 
-    def update(self, terms: Terms) -> None:
+    def reset(self) -> None:
+        """Forget what was added."""
+        self.steps, self.examples = 0, 0
+        self.names: tuple[str, ...] = ()
+        self.sums = torch.zeros(0)
+
+    def add(self, terms: Terms) -> None:
+        """Add the terms of a batch."""
         means = terms.means()
-        self.names = tuple(means)
         examples = len(terms.reconstruction)
-        self.sums[: len(means)] += examples * torch.stack(list(means.values()))
+        sums = examples * torch.stack(list(means.values()))
+        self.sums = self.sums + sums if self.steps else sums
+        self.names = tuple(means)
+        self.steps += 1
         self.examples += examples
 
-    def compute(self) -> dict[str, Tensor]:
-        return dict(zip(self.names, self.sums / self.examples, strict=False))
+    def take(self, reduce: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """Return the means, and begin anew.
+
+        Args:
+            reduce: Sums a tensor over ranks.
+        """
+        totals = reduce(torch.cat([self.sums, self.sums.new_tensor([self.examples])]))
+        means = dict(zip(self.names, totals[:-1] / totals[-1], strict=True))
+        self.reset()
+        return means
 
 
 class VAE(LightningModule):
@@ -145,8 +156,9 @@ class VAE(LightningModule):
             if isinstance(part, Regularizer):  # wrapped ones too
                 part.build(latent_dim)
         self.optimizer, self.lr_scheduler, self.lr_interval = optimizer, lr_scheduler, lr_interval
-        self._noise: Tensor | None = None
-        self.mean_terms = nn.ModuleDict({f"{stage}/": MeanTerms() for stage in STAGES})
+        self._loaded_noise: Tensor | None = None
+        self._paused_noise: Tensor | None = None
+        self.mean_terms = {stage: MeanTerms() for stage in STAGES}
         self.has_elbo = self.rehearse().kl is not None
 
     def encode(self, x: Tensor, c: Tensor) -> Distribution:
@@ -202,7 +214,7 @@ class VAE(LightningModule):
         training = self.training
         with isolate_rng():
             try:
-                terms = self.eval()(x, y)
+                terms: Terms = self.eval()(x, y)
             except (ValueError, KeyboardInterrupt):
                 raise
             except Exception as error:
@@ -240,21 +252,26 @@ class VAE(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> Tensor:
         terms = self._observe("train", batch)
-        if self._metric("train").update_count >= self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
-            self._log_train()
         return terms.loss if terms.critic is None else terms.loss + terms.critic
 
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self.mean_terms["train"].steps >= self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            self._log_train()
+
     def on_train_start(self) -> None:
-        if self._noise is not None:
-            torch.set_rng_state(self._noise)
-        elif self.trainer.world_size > 1:  # Lightning seeds all ranks alike: noise must differ
-            torch.manual_seed(torch.initial_seed() + self.global_rank)
+        if self._loaded_noise is not None:
+            torch.set_rng_state(self._loaded_noise)
+            self._loaded_noise = None
+        if self.trainer.world_size > 1:  # ranks are seeded, and resumed, alike: noise must differ
+            torch.manual_seed(int(torch.randint(2**62, ())) + self.global_rank)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["noise"] = torch.get_rng_state()  # a resumed run goes on with the same draws
+        # A resumed run goes on with the same draws, even if it was saved while it was evaluated.
+        paused = self._paused_noise
+        checkpoint["noise"] = torch.get_rng_state() if paused is None else paused
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._noise = checkpoint["noise"]
+        self._loaded_noise = checkpoint["noise"]
 
     def on_train_epoch_end(self) -> None:
         self._log_train()
@@ -272,7 +289,7 @@ class VAE(LightningModule):
         self.log(best, means[f"val/{best}"], logger=False, prog_bar=True)
 
     def on_validation_end(self) -> None:
-        self._fixed_noise.close()
+        self._free_noise()
 
     def on_test_start(self) -> None:
         self._fix_noise()
@@ -284,13 +301,18 @@ class VAE(LightningModule):
         self.log_dict(self._means("test"))
 
     def on_test_end(self) -> None:
-        self._fixed_noise.close()
+        self._free_noise()
 
     def _fix_noise(self) -> None:
         """Evaluate with the same noise each time, and leave that of the training as it was."""
+        self._paused_noise = torch.get_rng_state()
         self._fixed_noise = ExitStack()
         self._fixed_noise.enter_context(isolate_rng())
         torch.manual_seed(self.global_rank)
+
+    def _free_noise(self) -> None:
+        self._fixed_noise.close()
+        self._paused_noise = None
 
     def configure_optimizers(self) -> Any:
         own = dict.fromkeys(self.regularizer.parameters())  # an ordered set: most have none
@@ -306,21 +328,16 @@ class VAE(LightningModule):
 
     def _observe(self, stage: str, batch: tuple[Tensor, Tensor | None]) -> Terms:
         terms: Terms = self(*batch)
-        self._metric(stage).update(terms)
+        self.mean_terms[stage].add(terms)
         return terms
 
-    def _metric(self, stage: str) -> MeanTerms:
-        return cast(MeanTerms, self.mean_terms[f"{stage}/"])
-
     def _means(self, stage: str) -> Mapping[str, Tensor]:
-        metric = self._metric(stage)
-        means = {f"{stage}/{name}": mean for name, mean in metric.compute().items()}
-        metric.reset()
-        return means
+        means = self.mean_terms[stage].take(partial(self.trainer.strategy.reduce, reduce_op="sum"))
+        return {f"{stage}/{name}": mean for name, mean in means.items()}
 
     def _log_train(self) -> None:
         """Log the means since the last time to the loggers alone, past ``self.log``'s cost."""
-        if not self._metric("train").update_called:
+        if not self.mean_terms["train"].steps:
             return
         means = {name: mean.item() for name, mean in self._means("train").items()}
         for logger in self.loggers:

@@ -87,7 +87,7 @@ def write_run(folder: Path, config: dict[str, Any], epochs: int = EPOCHS, **test
         The folder.
     """
     folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     rest = {"penalty": 2.0, "loss": test.get("reconstruction", 0.0) + 2.0}
     write_metrics(folder / "metrics.csv", rest | test, epochs)
     write_images(folder / "images", config["seed_everything"] or 0)
@@ -119,6 +119,36 @@ def write_zoo(folder: Path, seeds: int = 3) -> Path:
                 kl=kl,
             )
     return folder
+
+
+class Folder:
+    """A folder that tests fill with runs."""
+
+    part = staticmethod(part)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(
+        self,
+        run: str,
+        seed: int | None = 0,
+        *,
+        epochs: int = EPOCHS,
+        data: dict[str, Any] | None = None,
+        terms: dict[str, float] | None = None,
+        **model: Any,
+    ) -> Path:
+        """Write a run with some parts of the model changed."""
+        changes = {"data": data} if data else {}
+        known = {"elbo": -20.0, "reconstruction": 14.0, "kl": 6.0} if terms is None else terms
+        config = configuration(seed, model=model, **changes)
+        return write_run(self.path / run, config, epochs, **known)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "demo")
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,10 @@ from filelock import FileLock
 
 from vae_zoo.runs import Run
 from vae_zoo.sweep import process, run_sweep
+from vae_zoo.sweep.interrupts import Interrupts
 from vae_zoo.sweep.process import environment
 from vae_zoo.sweep.queue import Queue
+from vae_zoo.sweep.runner import Runner
 from vae_zoo.sweep.space import read_sweep
 
 RUNNER = """
@@ -94,7 +96,7 @@ def test_a_failed_trial_shows_its_reason_stops_no_other_and_is_tried_again(workp
     assert run_sweep(workplace.write(parameters)) == 1
     assert workplace.states() == ["failed", "finished"]
     said = capsys.readouterr().out
-    assert "exit code 1" in said
+    assert "in 0 s, exit code 1, 0/2 finished, about" in said
     assert "    loaded\n    no such divergence: MDD\n" in said
     assert "the same command goes on" in said
 
@@ -102,6 +104,7 @@ def test_a_failed_trial_shows_its_reason_stops_no_other_and_is_tried_again(workp
     program.write_text(program.read_text().replace('options.get("broken")', "False"))
     assert run_sweep(workplace.file) == 0
     assert workplace.starts() == [2, 1]
+    assert "again" in capsys.readouterr().out
     log = (workplace.runs / workplace.trials()[0].id / "output.log").read_text()
     assert log.count("$ ") == 2
     assert log.count("MDD") == 1
@@ -113,6 +116,12 @@ def test_a_program_that_fails_at_once_is_stopped_after_three(workplace, capsys):
     assert "the first 3 trials failed at once" in capsys.readouterr().out
 
 
+def test_a_sweep_in_which_something_finished_is_not_given_up(workplace):
+    broken = {"values": [False, True]}
+    run_sweep(workplace.write({"broken": broken, "seed": {"values": [0, 1, 2, 3]}}))
+    assert workplace.states() == ["finished"] * 4 + ["failed"] * 4
+
+
 def test_what_waits_goes_before_what_failed(workplace):
     run_sweep(workplace.write(seeds(6, broken=True)))
     run_sweep(workplace.file)
@@ -122,7 +131,7 @@ def test_what_waits_goes_before_what_failed(workplace):
 def test_a_trial_killed_by_a_signal_says_which(workplace, capsys):
     command = ["sh", "-c", "kill -9 $$"]
     assert run_sweep(workplace.write(seeds(1), command=command)) == 1
-    assert "killed by SIGKILL" in capsys.readouterr().out
+    assert "killed by SIGKILL, 0/1 finished\n    (no output)\n" in capsys.readouterr().out
 
 
 def test_ctrl_c_stops_the_trials_and_the_same_command_goes_on(workplace, runner):
@@ -190,21 +199,40 @@ def test_a_trial_killed_with_its_runner_is_run_again_and_a_finished_one_is_not(w
     assert workplace.starts() == [2, 1]
 
 
-def test_a_trial_whose_folder_is_in_use_is_waited_for(workplace, capsys):
+@pytest.fixture
+def busy(workplace):
+    """A sweep of one trial whose folder a process uses; and what ends that process."""
     workplace.write(seeds(1))
     workplace.runs.mkdir(parents=True)
     with Queue(workplace.runs / "sweep.db") as queue:
         queue.add([{"seed": 0}])
         (trial,) = queue.trials()
-    run = Run(workplace.runs / trial.id)
-    run.folder.mkdir()
-    lock = FileLock(run.folder / ".lock", thread_local=False)
-    lock.acquire()
+        run = Run(workplace.runs / trial.id)
+        run.folder.mkdir()
+        lock = FileLock(run.folder / ".lock", thread_local=False)
+        lock.acquire()
 
+        def finish():
+            run.metrics_file.write_text("test/loss\n3\n")
+            lock.release()
+
+        yield queue, trial, finish
+
+
+def test_an_orphan_that_ends_before_its_turn_is_not_started_again(workplace, busy):
+    queue, trial, finish = busy
+    queue.start(trial.id)
+    sweep = read_sweep(workplace.file)
+    runner = Runner(sweep, Path("runs/grid"), queue, jobs=1, interrupts=Interrupts())
+    finish()
+    assert runner.run() == 0
+    assert workplace.starts() == [0]
+
+
+def test_a_trial_whose_folder_is_in_use_is_waited_for(workplace, busy, capsys):
     def finish():
         time.sleep(0.5)
-        run.metrics_file.write_text("test/loss\n3\n")
-        lock.release()
+        busy[2]()
 
     thread = threading.Thread(target=finish)
     thread.start()

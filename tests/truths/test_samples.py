@@ -17,7 +17,8 @@ from vae_zoo.vae import VAE
 def transparent_vae(prior, **parts):
     """A VAE whose decoder is the identity, so that its samples are those of its prior."""
     affine = partial(MLP, hidden=())
-    vae = VAE((2,), 2, KL(), encoder=affine, decoder=affine, prior=prior, likelihood=Normal, **parts)
+    networks = {"encoder": affine, "decoder": affine}
+    vae = VAE((2,), 2, KL(), prior=prior, likelihood=Normal, **networks, **parts)
     with torch.no_grad():
         vae.decoder.layers[0].weight.copy_(torch.eye(2, vae.decoder.layers[0].in_features))
         vae.decoder.layers[0].bias.zero_()

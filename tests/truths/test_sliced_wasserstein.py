@@ -33,7 +33,8 @@ def test_it_is_the_mean_over_directions_of_the_optimal_assignments():
 
 
 def test_a_translation_costs_its_mean_square_along_the_directions():
-    x, m, along = torch.randn(50, 3), torch.tensor([1.0, -2.0, 0.5]), directions(9, torch.ones(1, 3))
+    x, m = torch.randn(50, 3), torch.tensor([1.0, -2.0, 0.5])
+    along = directions(9, like=x)
     assert_close(sliced_wasserstein(x, x + m, along), (along @ m).square().mean())
 
 

@@ -52,9 +52,8 @@ def test_the_terms_do_not_depend_on_the_size_of_the_batches(make_trainer, prior,
 
 @pytest.mark.parametrize("regularizer", [KL(weight=4.0), MMD(weight=10.0), SlicedWasserstein()])
 def test_a_batch_has_the_same_terms_in_training_and_in_validation(make_trainer, regularizer):
-    vae = VAE(
-        (1, 8, 8), 3, regularizer, optimizer=partial(torch.optim.SGD, lr=0.0), posterior=KeyedPosterior
-    )
+    still = partial(torch.optim.SGD, lr=0.0)
+    vae = VAE((1, 8, 8), 3, regularizer, optimizer=still, posterior=KeyedPosterior)
     trainer = make_trainer(max_epochs=1, num_sanity_val_steps=0)
     trained, validated = [], []
     observe = vae._observe

@@ -8,6 +8,10 @@ from typing import Any
 
 # Runs of one group may differ in these and in nothing else.
 IDENTITY = ("ckpt_path", "config", "id", "name", "resume", "seed_everything")
+# Where data lie and what is shown on the way change no result.
+WITHOUT_EFFECT = re.compile(
+    r"data\.root|trainer\.(default_root_dir|enable_(model_summary|progress_bar)|logger)(\..*)?"
+)
 CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\.[A-Z]\w*")
 
 
@@ -35,9 +39,11 @@ class Configuration:
 
     @cached_property
     def flat(self) -> dict[str, Any]:
-        """Every setting under a dotted key without ``class_path`` and ``init_args``."""
+        """Settings with an effect, by dotted keys without ``class_path`` and ``init_args``."""
         settings = {key: value for key, value in self.tree.items() if key not in IDENTITY}
-        return dict(flatten("", settings))
+        return {
+            key: value for key, value in flatten("", settings) if not WITHOUT_EFFECT.fullmatch(key)
+        }
 
     @property
     def seed(self) -> int | None:
@@ -81,7 +87,8 @@ def flatten(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def class_of(value: Any) -> str:
     """Name of a class without its module, from ``{class_path: ...}`` or a plain string."""
-    return _path(value).rpartition(".")[2]
+    path = _path(value)
+    return path.rpartition(".")[2] if CLASS_PATH.fullmatch(path) else path
 
 
 def _path(value: Any) -> str:
@@ -161,7 +168,7 @@ def text(value: Any) -> str:
         return {None: "none", True: "yes", False: "no"}[value]
     if isinstance(value, float):
         return f"{value:.6g}"
-    return class_of(value) if CLASS_PATH.fullmatch(str(value)) else str(value)
+    return class_of(str(value))
 
 
 def _item(settings: tuple[tuple[str, Any], ...]) -> str:

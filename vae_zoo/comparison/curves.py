@@ -11,6 +11,7 @@ from vae_zoo.comparison.style import Style, Styles, empty, minus
 
 SETTLED = 0.1  # of the epochs are too far off to set the range of a plot
 UNIFIED = 12  # curves, at most, whose values one hover shows together
+SYMBOLS_SHOWN = 8  # on a curve: enough to tell it without its colour
 MARGIN = 0.08  # of the range of the values
 
 
@@ -35,8 +36,7 @@ def _curve(label: str, curve: dict[float, Estimate], style: Style) -> Iterator[g
         x=epochs + epochs[::-1],
         y=high + low[::-1],
         fill="toself",
-        fillcolor=style.color,
-        opacity=0.2,
+        fillcolor=style.pale,
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
@@ -46,8 +46,9 @@ def _curve(label: str, curve: dict[float, Estimate], style: Style) -> Iterator[g
     yield go.Scatter(
         x=epochs,
         y=[each.mean for each in curve.values()],
-        mode="lines" if len(curve) > 1 else "markers",
+        mode="lines+markers",
         line={"color": style.color, "dash": style.dash, "width": 2},
+        marker={"symbol": style.symbol, "size": 8, "maxdisplayed": SYMBOLS_SHOWN},
         customdata=[minus(each) for each in curve.values()],
         hovertemplate="%{customdata}",
         legendgroup=name,

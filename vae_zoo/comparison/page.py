@@ -20,12 +20,13 @@ from vae_zoo.comparison.reading import Comparison, title
 from vae_zoo.comparison.sections import Section
 from vae_zoo.comparison.style import Style, Styles
 from vae_zoo.comparison.terminal import reasons
-from vae_zoo.runs import TERMS, Run, replace
+from vae_zoo.runs import Run, replace
 
 PICTURES = {
     "reconstructions": "test examples above their reconstructions",
     "samples": "samples from the prior",
 }
+CURVES = ("elbo", "reconstruction", "kl", "penalty", "loss")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -68,7 +69,7 @@ def _styles(comparison: Comparison) -> Styles:
 def _figures(section: Section, styles: Styles) -> dict[str, Any]:
     """The plots of a section, as the JSON that plotly.js draws."""
     plane = rate_distortion(section, styles)
-    terms = {term: curves(section, styles, term) for term in TERMS}
+    terms = {term: curves(section, styles, term) for term in CURVES}
     return {
         "plane": plane and _json(plane),
         "curves": {term: _json(figure) for term, figure in terms.items() if figure},

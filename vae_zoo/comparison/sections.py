@@ -12,7 +12,7 @@ from vae_zoo.comparison.configuration import class_of, differing, short_names, t
 from vae_zoo.comparison.groups import Group
 
 # How the data are loaded changes no test example, so it does not forbid a comparison.
-LOADING = ("data.batch_size", "data.folder", "data.num_workers")
+LOADING = ("data.batch_size",)
 # Shown in columns of their own.
 SHOWN = re.compile(r"model\.(prior|regularizer(\.inner)*(\.weight)?)")
 

@@ -20,6 +20,12 @@ class Style(NamedTuple):
     glyph: str
     dash: str
 
+    @property
+    def pale(self) -> str:
+        """The colour, a third of it, for grounds."""
+        red, green, blue = (int(self.color[i : i + 2], 16) for i in (1, 3, 5))
+        return f"rgba({red},{green},{blue},0.35)"
+
     @classmethod
     def number(cls, i: int) -> "Style":
         turn, place = divmod(i, len(PALETTE))
@@ -38,9 +44,9 @@ def empty(x: str, y: str) -> go.Figure:
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "hoverlabel": {"align": "left", "namelength": -1},
-        "legend": {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0},
-        "xaxis": {"title": {"text": x}},
-        "yaxis": {"title": {"text": y}},
+        "legend": {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0},
+        "xaxis": {"title": {"text": x, "standoff": 8}},
+        "yaxis": {"title": {"text": y, "standoff": 8}},
     }
     return go.Figure(layout=layout)
 

@@ -33,10 +33,10 @@ def show(comparison: Comparison, console: Console) -> None:
     if len(comparison.sections) > 1:
         console.print(Text(APART))
     for kind, runs in comparison.left_out.items():
-        console.print(Text(f"{len(runs)} run{'s' * (len(runs) > 1)} {kind}: ", "yellow"), end="")
+        count = f"{len(runs)} run{'s' * (len(runs) > 1)} {kind}: "
         named = [str(run) for run in runs[:NAMED]]
         named += [f"and {len(runs) - NAMED} more"] * (len(runs) > NAMED)
-        console.print(Text(", ".join(named)))
+        console.print(Text.assemble((count, "yellow"), ", ".join(named)))
 
 
 def table(section: Section, width: int) -> Table:

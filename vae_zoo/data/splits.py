@@ -1,6 +1,7 @@
 """What a data module holds in memory: train, val and test, checked against what it declares."""
 
-from typing import Literal, NamedTuple, Self, get_args
+from collections.abc import Callable
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -15,6 +16,92 @@ class Split(NamedTuple):
     x: Tensor
     y: Tensor | None = None
 
-    def __getitem__(self, rows: slice | Tensor) -> Self:  # type: ignore[override]
-        """Choose rows, in place of the fields by number."""
-        return type(self)(self.x[rows], None if self.y is None else self.y[rows])
+    def take(self, index: Tensor) -> Self:
+        """Copy the examples of an index; some ten times faster than ``x[index]``."""
+        y = None if self.y is None else self.y.index_select(0, index)
+        return type(self)(self.x.index_select(0, index), y)
+
+    def cut(self, start: int, stop: int) -> Self:
+        """View the examples from start to stop."""
+        return type(self)(self.x[start:stop], None if self.y is None else self.y[start:stop])
+
+
+class Splits(NamedTuple):
+    """The examples to train on, to choose by, and to report on."""
+
+    train: Split
+    val: Split
+    test: Split
+
+    @classmethod
+    def at_random(cls, data: Split, val: int, test: int, seed: int) -> Self:
+        """Split data into the rest, val and test examples; the seed alone decides which.
+
+        Raises:
+            ValueError: Nothing would be left to train on, or a split would be empty.
+        """
+        size = len(data.x)
+        if min(val, test) < 1 or val + test >= size:
+            raise ValueError(
+                f"val and test must be positive and leave some of {size} examples to "
+                f"train on, got {val} and {test}"
+            )
+        order = np.random.default_rng(seed).permutation(size)
+        parts = np.split(order, [size - val - test, size - test])
+        return cls(*(data.take(torch.from_numpy(index)) for index in parts))
+
+
+def check_split(name: str, split: Split, shape: tuple[int, ...], classes: int) -> None:
+    """Compare a split with the shape and the number of labels that its data module declares.
+
+    Raises:
+        ValueError: They differ.
+    """
+    x, y = split
+    if not len(x):
+        raise ValueError(f"the {name} split has no examples")
+    if tuple(x.shape[1:]) != tuple(shape):
+        raise ValueError(
+            f"the data module's shape is {tuple(shape)}, but its {name} examples have "
+            f"the shape {tuple(x.shape[1:])}"
+        )
+    if y is None or not classes:
+        if y is None and not classes:
+            return
+        has = "no labels" if y is None else "labels"
+        raise ValueError(f"the data module's classes is {classes}, but its {name} split has {has}")
+    if y.shape != (len(x),) or y.dtype != torch.int64:
+        raise ValueError(
+            f"labels must be int64, one for each of the {len(x)} {name} examples, got "
+            f"{y.dtype} of shape {tuple(y.shape)}"
+        )
+    low, high = y.aminmax()
+    if low < 0 or high >= classes:
+        raise ValueError(
+            f"the {name} labels must lie in 0 to {classes - 1}, as classes says, "
+            f"got {int(low)} to {int(high)}"
+        )
+
+
+_BELONGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "binary": lambda x: (x == 0) | (x == 1),
+    "unit interval": lambda x: (x >= 0) & (x <= 1),
+    "256 levels": lambda x: (x >= 0) & (x <= 1) & ((x * 255).round() / 255 == x),
+    "real": torch.isfinite,
+}
+
+
+def check_support(name: str, x: Tensor, support: Support) -> None:
+    """Look whether examples lie in the support that their data module declares.
+
+    Raises:
+        ValueError: There is no such support, or a value lies outside it.
+    """
+    if support not in _BELONGS:
+        raise ValueError(f"support must be one of {', '.join(_BELONGS)}, got {support!r}")
+    outside = x[~_BELONGS[support](x)]
+    if len(outside):
+        raise ValueError(
+            f"the data module's support is {support!r}, but its {name} examples hold "
+            f"{outside[0].item():.6g}"
+        )

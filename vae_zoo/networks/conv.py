@@ -18,7 +18,7 @@ class Conv(Network):
         in_shape: Shape ``(C, H, W)`` of an image for an encoder, of codes for a decoder.
         out_shape: Shape of one output: of an image where the input is none.
         condition_dim: Number C of features of the condition.
-        channels: Channels after each halving, from the image inwards.
+        channels: Channels after each halving, from the image inwards; none makes it affine.
 
     Raises:
         ValueError: Neither side is an image, or the image is too small to be halved so often.
@@ -40,8 +40,8 @@ class Conv(Network):
         self.encodes = len(in_shape) == 3
         image = in_shape if self.encodes else out_shape
         sizes = _halvings(image, len(channels))
-        inner = (channels[-1], *sizes[-1])
         widths = [image[0], *channels]
+        inner = (widths[-1], *sizes[-1])
         if self.encodes:
             self.vector = MLP(inner, out_shape, condition_dim, hidden=())
             layers: list[nn.Module] = [

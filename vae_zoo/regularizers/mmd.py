@@ -1,5 +1,6 @@
 """Maximum mean discrepancy: the MMD-VAE (InfoVAE) and the WAE-MMD."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -90,7 +91,7 @@ class MMD(Regularizer):
         super().__init__(weight)
         if kernel not in get_args(Kernel):
             raise ValueError(f"kernel must be one of {', '.join(get_args(Kernel))}, got {kernel}")
-        if not scales or min(scales) <= 0:
+        if not scales or not all(0 < scale < math.inf for scale in scales):
             raise ValueError(f"scales must be one positive number or more, got {list(scales)}")
         self.kernel: Kernel = kernel
         self.register_buffer("scales", torch.tensor(scales), persistent=False)

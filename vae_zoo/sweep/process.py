@@ -29,7 +29,7 @@ class Attempt:
         trial: Which one.
         run: Its folder.
         process: Its process; None for an orphan, which an earlier runner started and left behind.
-        log_start: Where in the log this attempt begins.
+        log_start: Where in the log the output of this attempt begins.
     """
 
     trial: Trial
@@ -59,7 +59,7 @@ class Attempt:
             log.seek(max(self.log_start, end - 8192))
             text = log.read().decode(errors="replace")
         shown = [line.rstrip().rpartition("\r")[2] for line in text.split("\n")]
-        return "\n".join([line for line in shown if line.strip()][-lines:])
+        return "\n".join([line for line in shown if line.strip()][-lines:]) or "(no output)"
 
 
 def log_file(run: Run) -> Path:
@@ -99,9 +99,9 @@ def start(trial: Trial, run: Run, sweep: Sweep, jobs: int) -> Attempt:
         json_file.write_text(fill_command(["${args_json}"], None, trial.parameters, json_file)[0])
     with log_file(run).open("ab") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
-        log_start = log.tell()
         log.write(f"$ {shlex.join(command)}\n".encode())
         log.flush()
+        log_start = log.tell()
         process = subprocess.Popen(
             command,
             env=environment(sweep, run.id, jobs),

@@ -48,7 +48,8 @@ class Watched:
         except (ValueError, OSError, KeyError, TypeError):
             return  # not written yet, or another program's: its last state still holds
         if self.max_epochs:
-            self.fraction = min(epoch / self.max_epochs, 1.0)
+            epoch = min(epoch, self.max_epochs)  # the test comes after the last one
+            self.fraction = epoch / self.max_epochs
         self.text = f"epoch {epoch}{f'/{self.max_epochs}' * bool(self.max_epochs)} {score}"
 
 
@@ -77,7 +78,7 @@ class Display:
         self._tasks: dict[str, TaskID] = {}
         self._watched: dict[str, Watched] = {}
         self._began = self._looked = time.monotonic()
-        self._ended = 0
+        self._ended, self._todo = 0, len(labels) - finished
 
     def __enter__(self) -> Self:
         self.bars.start()
@@ -131,7 +132,7 @@ class Display:
         """The whole: how much is finished, and the time left at the speed so far."""
         text = f"{self.finished}/{len(self.labels)} finished"
         done = self._ended + sum(watched.fraction for watched in self._watched.values())
-        left = len(self.labels) - self.finished - (done - self._ended)
-        if not done or left <= 0:
+        if not done or done >= self._todo:
             return text
-        return f"{text}, about {duration((time.monotonic() - self._began) * left / done)} left"
+        seconds = (time.monotonic() - self._began) * (self._todo - done) / done
+        return f"{text}, about {duration(seconds)} left"

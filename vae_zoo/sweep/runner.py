@@ -123,7 +123,8 @@ class Runner:
         while self.todo and len(self.active) < self.jobs:
             trial = self.todo.pop(0)
             run = Run(self.folder / trial.id)
-            if in_use(run):
+            # An orphan may have ended since: it is settled like one that ends from now on.
+            if self.states[trial.id] == "running" or in_use(run):
                 attempt = Attempt(trial, run)
             else:
                 self.queue.start(trial.id)

@@ -3,12 +3,11 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const options = { responsive: true, displaylogo: false, displayModeBar: false };
 
 // Numbers in the order of their data-order; cells without one come last, whichever the direction.
-const numbers = { pre: (cell) => (cell === "" || isNaN(cell) ? null : Number(cell)) };
 const absentLast = (sign) => (a, b) =>
-  a === null || b === null ? (a === null) - (b === null) : sign * (a - b);
+  isNaN(a) || isNaN(b) ? isNaN(a) - isNaN(b) : sign * (a - b);
 DataTable.type("number", {
   className: "number",
-  order: { ...numbers, asc: absentLast(1), desc: absentLast(-1) },
+  order: { pre: parseFloat, asc: absentLast(1), desc: absentLast(-1) },
 });
 
 for (const table of document.querySelectorAll("table.groups")) {
@@ -35,7 +34,6 @@ function template() {
       xaxis: { ...axis, automargin: true },
       yaxis: { ...axis, automargin: true },
     },
-    data: { scatter: [{ marker: { line: { color: color("--ink") } } }] },
   };
 }
 

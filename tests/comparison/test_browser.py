@@ -1,0 +1,99 @@
+"""The page in a real browser: it draws, sorts and switches, and asks for nothing."""
+
+import json
+import re
+import shutil
+import subprocess
+from html import unescape
+
+import pytest
+
+from vae_zoo.comparison import compare
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=8000",
+    "--dump-dom",
+)
+PROBE = """
+<script type="module">
+const told = {};
+const table = document.querySelector("table.groups");
+const column = (name) =>
+  [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.trim() === name);
+const cells = (name) => [...table.tBodies[0].rows].map((row) => row.cells[column(name)].innerText);
+const pause = () => new Promise((done) => setTimeout(done, 300));
+const click = async (name) => {
+  const header = table.tHead.rows[0].cells[column(name)];
+  (header.querySelector(".dt-column-order") ?? header).click();
+  await pause();
+};
+await pause();
+for (const name of ["elbo", "latent_dim"]) {
+  await click(name);
+  told[`${name} first`] = cells(name);
+  await click(name);
+  told[`${name} second`] = cells(name);
+}
+const curves = document.querySelector("[data-plot=curves]");
+told.axis = curves.layout.yaxis.title.text;
+document.querySelector("[data-term=kl]").click();
+await pause();
+told.kl = curves.layout.yaxis.title.text;
+told.pressed = [...document.querySelectorAll("[aria-pressed=true]")].map((b) => b.innerText);
+told.plots = document.querySelectorAll(".main-svg").length;
+told.legend = [...document.querySelectorAll(".legendtext")].map((text) => text.textContent);
+told.hostile = document.title;
+told.requests = performance.getEntriesByType("resource")
+  .map((entry) => entry.name).filter((name) => !name.startsWith("data:"));
+const place = document.createElement("pre");
+place.id = "told";
+place.textContent = JSON.stringify(told);
+document.body.append(place);
+</script>
+</body>
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+def test_the_page_works_in_a_browser_without_network(runs, tmp_path):
+    hostile = "<script>document.title='broken'</script>"
+    point = runs.part("posteriors", "Deterministic")
+    for latent_dim, elbo in ((2, -100.5), (16, -9.5), (128, -20.5)):
+        terms = {"elbo": elbo, "reconstruction": 5.0, "kl": -elbo - 5.0}
+        runs.write(str(latent_dim), latent_dim=latent_dim, terms=terms)
+    runs.write("hostile", prior=hostile)
+    runs.write("point", latent_dim=4, posterior=point, terms={"reconstruction": 9.0})
+    file = compare([runs.path])
+    file.write_text(file.read_text().replace("</body>", PROBE))
+    result = subprocess.run(
+        [CHROMIUM, *OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", file.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in result.stderr
+    told = json.loads(unescape(re.search(r'<pre id="told">(.*?)</pre>', result.stdout)[1]))
+    assert told["elbo first"] == ["−9.50", "−20.00", "−20.50", "−100.50", "–"]
+    assert told["elbo second"] == ["−100.50", "−20.50", "−20.00", "−9.50", "–"]
+    assert told["latent_dim first"] == ["128", "16", "8", "4", "2"]
+    assert told["latent_dim second"] == ["2", "4", "8", "16", "128"]
+    assert told["axis"] == "val/elbo, nats"
+    assert told["kl"] == "val/kl, nats"
+    assert told["pressed"] == ["kl"]
+    assert told["plots"] >= 2
+    assert any(hostile in name for name in told["legend"])
+    assert told["hostile"] == "Comparison of demo"
+    assert told["requests"] == []

@@ -1,0 +1,88 @@
+"""Two ranks train as one: the gradient of 2 x B examples is that of 1 x 2B."""
+
+import os
+import sys
+
+import pytest
+import torch
+from torch import distributed, multiprocessing
+from torch.testing import assert_close
+
+from vae_zoo.posteriors import Delta
+from vae_zoo.regularizers import MMD, SlicedWasserstein
+from vae_zoo.sampling import directions, gather
+
+RANKS, B = 2, 6
+REGULARIZERS = {
+    "imq": MMD(weight=3.0),
+    "gaussian": MMD(kernel="gaussian"),
+    "sliced": SlicedWasserstein(projections=5),
+}
+
+
+def gradients(x, y):
+    """Gradients by an encoder and by a prior's mean of each divergence, on this rank's examples."""
+    found = {}
+    for name, regularizer in REGULARIZERS.items():
+        encoder = torch.linspace(-1, 1, 12).view(4, 3).double().requires_grad_()
+        mean = torch.full((3,), 0.5).double().requires_grad_()
+        z = x @ encoder
+        regularizer(Delta(z), Delta(y + mean), z).backward()
+        found[f"{name} encoder"], found[f"{name} prior"] = encoder.grad, mean.grad
+    return found
+
+
+def run_rank(rank, folder, x, y):
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS
+    )
+    torch.manual_seed(rank)  # ranks draw different noise, but the same directions
+    found = gradients(x.chunk(RANKS)[rank], y.chunk(RANKS)[rank])
+    for gradient in found.values():
+        distributed.all_reduce(gradient)
+        gradient /= RANKS  # the mean, as DDP takes it
+    found["directions"] = directions(4, like=x)
+    found["gathered"] = gather(x.chunk(RANKS)[rank])
+    torch.save(found, f"{folder}/{rank}.pt")
+    distributed.barrier()
+    distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def x():
+    return torch.randn(RANKS * B, 4, generator=torch.Generator().manual_seed(1)).double()
+
+
+@pytest.fixture(scope="module")
+def y():
+    return torch.randn(RANKS * B, 3, generator=torch.Generator().manual_seed(2)).double()
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory, pytestconfig, x, y):
+    """What each rank found."""
+    folder = tmp_path_factory.mktemp("ranks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(pytestconfig.rootpath), *sys.path])  # finds this module
+        patch.setitem(os.environ, "OMP_NUM_THREADS", "1")
+        multiprocessing.spawn(run_rank, (str(folder), x, y), nprocs=RANKS)
+    return [torch.load(folder / f"{rank}.pt") for rank in range(RANKS)]
+
+
+@pytest.mark.parametrize("name", REGULARIZERS)
+@pytest.mark.parametrize("of", ["encoder", "prior"])
+def test_two_ranks_have_the_gradient_of_one_with_all_examples(ranks, x, y, name, of):
+    torch.manual_seed(0)  # the directions of rank 0
+    expected = gradients(x, y)[f"{name} {of}"]
+    assert expected.abs().max() > 1e-3
+    for found in ranks:
+        assert_close(found[f"{name} {of}"], expected)
+
+
+def test_all_ranks_draw_the_same_directions(ranks):
+    assert torch.equal(ranks[0]["directions"], ranks[1]["directions"])
+
+
+def test_gathered_examples_are_those_of_all_ranks_in_order(ranks, x):
+    for found in ranks:
+        assert torch.equal(found["gathered"], x)
