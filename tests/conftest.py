@@ -8,11 +8,7 @@ import pytest
 import torch
 from lightning import Trainer
 
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Let Lightning ask for a class that torch 2.13 deprecates."""
-    deprecated = r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated:FutureWarning"
-    config.addinivalue_line("filterwarnings", deprecated)
+torch.set_num_threads(1)  # two on busy cores are slower than one
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,9 @@ import torch
 from torch.testing import assert_close
 
 from vae_zoo.conditions import OneHot, Unconditional
-from vae_zoo.likelihoods import Normal
 from vae_zoo.networks import MLP, Conv
 from vae_zoo.priors import ConditionalNormal
-from vae_zoo.regularizers import KL, MMD
+from vae_zoo.regularizers import KL
 from vae_zoo.vae import VAE
 
 
@@ -61,19 +60,13 @@ def test_the_prior_of_each_label_is_trained():
     assert (gradient[:, 1] == 0).all()
 
 
-@pytest.mark.parametrize("regularizer", [KL(), MMD()])
-def test_samples_follow_their_labels(regularizer):
-    vae = VAE((2,), 2, regularizer, condition=OneHot, classes=2, likelihood=Normal)
-    y = torch.tensor([0, 1, 1, 0])
-    with torch.no_grad():
-        vae.decoder.layers[-1].weight.zero_()
-        vae.decoder.layers[-1].bias.zero_()
-    assert vae.sample(4, y).shape == (4, 2)
+def test_samples_follow_their_labels():
     vae = conditional_vae()
     torch.manual_seed(1)
     samples = vae.sample(2, torch.tensor([0, 0]))
     torch.manual_seed(1)
     others = vae.sample(2, torch.tensor([0, 1]))
+    assert samples.shape == (2, 1, 8, 8)
     assert torch.equal(samples[0], others[0])
     assert not torch.allclose(samples[1], others[1])
 

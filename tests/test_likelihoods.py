@@ -36,5 +36,6 @@ def test_only_a_learned_variance_is_a_parameter_and_in_the_checkpoint():
 @pytest.mark.parametrize("family", [Bernoulli, Normal])
 def test_log_densities_are_in_single_precision_at_least(family):
     x, params = torch.ones(2, 1, 3, 3), torch.zeros(2, 1, 3, 3, dtype=torch.bfloat16)
-    log_prob = family((1, 3, 3))(params).log_prob(x)
-    assert (log_prob.dtype, log_prob.shape) == (torch.float32, (2,))
+    p = family((1, 3, 3))(params)
+    assert p.mean.dtype == p.log_prob(x).dtype == torch.float32
+    assert p.log_prob(x).shape == (2,)

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import jsonargparse
 import torch
+import wandb
 import yaml
 from filelock import Timeout
 from lightning import Callback, Trainer
@@ -53,7 +54,13 @@ def main(arguments: Sequence[str]) -> None:
             raise FileNotFoundError(f"--resume {run.folder}: it has no {run.last_checkpoint}")
         words[1:1] = ["--config", str(run.config_file)]
     with ExitStack() as stack:
+        stack.push(_finish_wandb)
         CLI(words, run, stack)
+
+
+def _finish_wandb(kind: type[BaseException] | None, *_: Any) -> None:
+    if wandb.run is not None:
+        wandb.finish(exit_code=0 if kind is None else 1)
 
 
 def quieten() -> None:
@@ -78,9 +85,9 @@ class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
         """Merge the config into what is there."""
         try:
             super().__call__(parser, cfg, _config(values), option_string)
-        except TypeError as error:
+        except ComplaintError as error:
             where = f"{values:.60} is no valid YAML"
-            raise TypeError(str(error).replace("Problems parsing config", where)) from error
+            raise ComplaintError(str(error).replace("Problems parsing config", where)) from error
 
 
 def _config(value: str) -> str:
@@ -174,7 +181,10 @@ class CLI(LightningCLI):
         try:
             super().instantiate_classes()
         except (TypeError, ValueError) as error:
-            raise ValueError(locate(str(error), flatten(self.words, _config))) from error
+            first: BaseException = error
+            while "Union subtypes" in str(first) and first.__cause__:  # the parser wraps it
+                first = first.__cause__
+            raise ValueError(locate(str(first), flatten(self.words, _config))) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer, with loggers and callbacks that write to the run's folder."""
@@ -299,7 +309,7 @@ class CLI(LightningCLI):
 
 
 def own_callbacks(run: Run, has_elbo: bool) -> list[Callback]:
-    """Keep ``best.ckpt``, by the ELBO where there is one and else by the loss, and ``last.ckpt``."""
+    """Keep ``last.ckpt``, and ``best.ckpt`` by the ELBO, or by the loss where there is none."""
     best, mode = ("val/elbo", "max") if has_elbo else ("val/loss", "min")
     keep: dict[str, Any] = {"dirpath": run.checkpoints, "enable_version_counter": False}
     return [

@@ -11,6 +11,8 @@ from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.distributions import Distribution, Independent
 from torch.distributions import Normal as NormalDistribution
 
+from vae_zoo.precision import at_least_single
+
 
 class Likelihood(nn.Module, ABC):
     """A family of p(x | z), normalised over its support.
@@ -71,7 +73,7 @@ class Bernoulli(Likelihood):
         return self.shape
 
     def forward(self, params: Tensor) -> Distribution:
-        bernoulli = BernoulliDistribution(logits=params.float(), validate_args=False)
+        bernoulli = BernoulliDistribution(logits=at_least_single(params), validate_args=False)
         return Independent(bernoulli, len(self.shape), validate_args=False)
 
 
@@ -111,6 +113,6 @@ class Normal(Likelihood):
         return self.shape
 
     def forward(self, params: Tensor) -> Distribution:
-        loc = params.float()
+        loc = at_least_single(params)
         normal = NormalDistribution(loc, self.log_scale.exp(), validate_args=False)
         return Independent(normal, len(self.shape), validate_args=False)

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 from torch.nn.functional import softplus
 
+from vae_zoo.precision import at_least_single
+
 
 class Posterior(nn.Module, ABC):
     """A family of q(z | x).
@@ -49,7 +51,7 @@ class DiagonalNormal(Posterior):
         return (2 * self.latent_dim,)
 
     def forward(self, params: Tensor) -> Distribution:
-        loc, scale = params.float().chunk(2, dim=-1)
+        loc, scale = at_least_single(params).chunk(2, dim=-1)
         # The floor keeps log s finite where softplus underflows.
         normal = Normal(loc, softplus(scale) + 1e-4, validate_args=False)
         return Independent(normal, 1, validate_args=False)
@@ -70,7 +72,7 @@ class Deterministic(Posterior):
         return (self.latent_dim,)
 
     def forward(self, params: Tensor) -> Distribution:
-        return Delta(params.float())
+        return Delta(at_least_single(params))
 
 
 class Delta(Distribution):

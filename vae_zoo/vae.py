@@ -167,11 +167,11 @@ class VAE(LightningModule):
 
     def decode(self, z: Tensor, c: Tensor) -> Distribution:
         """Return p(x | z), of batch shape ``(B,)`` and the event shape of the data."""
-        return self.likelihood(self.decoder(z, c))  # type: ignore[no-any-return]
+        return self.likelihood(self.decoder(z.to(self.dtype), c))  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Terms:
         """Compute the terms of a batch of data ``(B, *X)`` and labels ``(B,)``."""
-        c = self.condition(y)
+        c = self._condition(y)
         q = self.encode(x, c)
         p = self.prior(c).expand(q.batch_shape)
         z = q.rsample()
@@ -181,6 +181,9 @@ class VAE(LightningModule):
             penalty=self.regularizer(q, p, z),
             critic=self.regularizer.critic_loss(q, p, z),
         )
+
+    def _condition(self, y: Tensor | None) -> Tensor:
+        return self.condition(y).to(self.dtype)  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
@@ -193,14 +196,14 @@ class VAE(LightningModule):
         Returns:
             The means, of shape ``(n, *X)``.
         """
-        c = self.condition(y)
+        c = self._condition(y)
         z = self.prior(c).expand((n,)).sample()
         return self.decode(z, c).mean
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Decode the means of q(z | x) into means of p(x | z), of shape ``(B, *X)``."""
-        c = self.condition(y)
+        c = self._condition(y)
         return self.decode(self.encode(x, c).mean, c).mean
 
     def rehearse(self, examples: int = 8) -> Terms:
@@ -209,7 +212,7 @@ class VAE(LightningModule):
         Raises:
             ValueError: The parts do not go together, or a batch is too small for them.
         """
-        x = torch.zeros(examples, *self.shape, device=self.device)
+        x = torch.zeros(examples, *self.shape, device=self.device, dtype=self.dtype)
         y = torch.zeros(examples, dtype=torch.long, device=self.device) if self.classes else None
         training = self.training
         with isolate_rng():

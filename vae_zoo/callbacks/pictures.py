@@ -64,7 +64,7 @@ class Pictures(Callback):
             temporary.replace(folder / f"{name}.png")
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLogger):
-                    logger.log_image(f"images/{name}", [picture], step=trainer.global_step)
+                    logger.log_image(f"images/{name}", [picture], step=trainer.global_step - 1)
 
 
 def grid(images: Tensor, columns: int) -> Image.Image:

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
+from vae_zoo.precision import at_least_single
 from vae_zoo.priors.base import Prior
 
 
@@ -30,7 +31,7 @@ class ConditionalNormal(Prior):
         nn.init.zeros_(self.affine.bias)
 
     def forward(self, c: Tensor) -> Distribution:
-        loc, log_scale = self.affine(c).float().chunk(2, dim=-1)
+        loc, log_scale = at_least_single(self.affine(c)).chunk(2, dim=-1)
         return Independent(
             Normal(loc, log_scale.exp(), validate_args=False), 1, validate_args=False
         )

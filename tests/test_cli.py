@@ -1,0 +1,376 @@
+"""The command line as a user types it: what it prints, writes, refuses, and goes on with."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from vae_zoo import fit as training
+from vae_zoo.cli import main
+from vae_zoo.runs import Run
+
+SMALL = [
+    "fit",
+    *("-c", "base"),
+    *("--trainer.max_epochs", "2"),
+    *("--trainer.enable_progress_bar", "false"),
+    *("--trainer.limit_train_batches", "3"),
+    *("--trainer.accelerator", "cpu"),
+    *("--model.encoder.hidden", "[8]"),
+    *("--model.decoder.hidden", "[8]"),
+]
+TERMS = ["loss", "elbo", "reconstruction", "kl", "penalty"]
+MINE = '''
+from vae_zoo.regularizers import Regularizer
+from vae_zoo.sampling import draw, gather
+
+class Moments(Regularizer):
+    """Match the mean of the codes."""
+
+    def divergence(self, q, p, z):
+        return (gather(z).mean(0) - gather(draw(p)).mean(0)).square().sum()
+
+class Broken(Regularizer):
+    def divergence(self, q, p, z):
+        return gather(z)
+'''
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    """An empty folder to work in, without W&B; what the command sets in this process is undone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", ["vae-zoo"])
+    for name in ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "VAE_ZOO_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
+def run(*words):
+    """Run a command in this process, and return its exit code."""
+    with pytest.raises(SystemExit) as end:
+        main([str(word) for word in words])
+    return end.value.code
+
+
+def only_run(name="*"):
+    [config] = Path("runs").glob(f"{name}/*/config.yaml")
+    return Run(config.parent)
+
+
+def rows(run):
+    with run.metrics_file.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_fit_leaves_all_in_one_folder_named_after_data_and_regularizer(capsys):
+    assert run(*SMALL) == 0
+    done = only_run("digits-kl")
+    assert {"config.yaml", "metrics.csv", "checkpoints", "images"} <= {
+        file.name for file in done.folder.iterdir()
+    }
+    assert {file.name for file in done.checkpoints.iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert {file.name for file in done.images.iterdir()} == {"reconstructions.png", "samples.png"}
+    assert [path.name for path in Path().iterdir()] == ["runs"]
+    assert done.finished
+    out = capsys.readouterr().out
+    assert f"{done.folder}: test split, best.ckpt, nats per example: loss" in out
+
+
+def test_the_five_terms_are_logged_for_every_stage_and_add_up():
+    run(*SMALL, "--model.regularizer.weight", 4)
+    logged = only_run().summary
+    for stage in ("train", "val", "test"):
+        assert [name for name in logged if name.startswith(f"{stage}/")] == [
+            f"{stage}/{term}" for term in TERMS
+        ]
+        values = {term: logged[f"{stage}/{term}"] for term in TERMS}
+        assert values["penalty"] == pytest.approx(4 * values["kl"], rel=1e-4)
+        assert values["elbo"] == pytest.approx(-values["reconstruction"] - values["kl"], rel=1e-4)
+        assert values["loss"] == pytest.approx(values["reconstruction"] + values["penalty"])
+    elbos = [row["val/elbo"] for row in only_run().rows if "val/elbo" in row]
+    assert len(elbos) == 2
+    assert logged["best/val_elbo"] == max(elbos)
+
+
+def test_a_deterministic_posterior_has_no_elbo_anywhere():
+    run(*SMALL, "--model.posterior", "Deterministic", "--model.regularizer", "MMD")
+    logged = only_run().summary
+    assert "test/loss" in logged
+    assert "best/val_loss" in logged
+    assert not [name for name in logged if "elbo" in name or "/kl" in name]
+
+
+def test_the_saved_config_is_complete_and_repeats_the_run_under_another_id():
+    run(*SMALL, "--model.latent_dim", 3)
+    first = only_run()
+    config = yaml.safe_load(first.config_file.read_text())
+    assert config["model"]["shape"] == [1, 8, 8]
+    assert config["model"]["classes"] == 10
+    assert config["model"]["latent_dim"] == 3
+    assert config["model"]["prior"] == {"class_path": "vae_zoo.priors.StandardNormal"}
+    assert run("fit", "-c", first.config_file) == 0
+    [second] = [Run(f) for f in first.folder.parent.iterdir() if f.name != first.id]
+    assert rows(second) == rows(first)
+
+
+def test_test_prints_what_fit_logged(capsys):
+    run(*SMALL)
+    done = only_run()
+    capsys.readouterr()
+    checkpoint = done.checkpoints / "best.ckpt"
+    assert run("test", "-c", done.config_file, "--ckpt_path", checkpoint) == 0
+    assert str(done.summary["test/elbo"])[:9] in capsys.readouterr().out
+
+
+def test_validate_prints_the_terms_of_the_best_epoch(capsys):
+    run(*SMALL)
+    done = only_run()
+    capsys.readouterr()
+    assert (
+        run("validate", "-c", done.config_file, "--ckpt_path", done.checkpoints / "best.ckpt") == 0
+    )
+    assert str(done.summary["best/val_elbo"])[:9] in capsys.readouterr().out
+
+
+def test_checkpoints_hold_tensors_and_plain_numbers_only():
+    run(*SMALL, "--model.lr_scheduler", "ExponentialLR", "--model.lr_scheduler.gamma", 0.9)
+    for file in only_run().checkpoints.iterdir():
+        torch.load(file, weights_only=True)
+
+
+@pytest.mark.parametrize("stopped_after", [1, 2])
+def test_a_stopped_run_goes_on_to_the_same_end(stopped_after, monkeypatch):
+    def words(epochs, name):
+        return [
+            *SMALL,
+            "--trainer.max_epochs",
+            epochs,
+            "--model.regularizer",
+            "MMD",
+            "--name",
+            name,
+        ]
+
+    run(*words(3, "whole"))
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    with monkeypatch.context() as killed:  # no word after the last checkpoint, as a kill leaves it
+        killed.setattr(training.CLI, "_log_best", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            main([str(word) for word in words(stopped_after, "part")])
+    assert not Run(Path("runs/part/abc")).finished
+    assert run(*words(3, "part")) == 0
+    assert Run(Path("runs/part/abc")).rows == only_run("whole").rows
+
+
+def interrupt(*args):
+    raise KeyboardInterrupt
+
+
+def test_resume_goes_on_with_a_run_by_its_folder(capsys):
+    run(*SMALL)
+    done = only_run()
+    assert run("fit", "--resume", done.folder, "--trainer.max_epochs", 3) == 0
+    assert [row["epoch"] for row in rows(done) if row["val/loss"]] == ["0", "1", "2"]
+    assert run("fit", "--resume", "runs/none") == 2
+    assert "--resume runs/none: it has no" in capsys.readouterr().err
+
+
+def test_own_regularizers_of_the_current_folder_work():
+    Path("mine.py").write_text(MINE)
+    assert run(*SMALL, "--model.regularizer", "mine.Moments", "--model.regularizer.weight", 10) == 0
+    assert only_run("digits-moments").config["model"]["regularizer"] == {
+        "class_path": "mine.Moments",
+        "init_args": {"weight": 10.0},
+    }
+    sys.modules.pop("mine")
+
+
+def test_configs_are_found_by_path_and_by_name_and_merge_with_what_is_written_out():
+    Path("wide.yaml").write_text("model: {encoder: {init_args: {hidden: [9]}}}")
+    sweep = json.dumps({"seed_everything": 7, "model": {"latent_dim": 5}})
+    assert run(*SMALL, "-c", "regularizer/mmd", "-c", "wide.yaml", "-c", sweep) == 0
+    config = only_run("digits-mmd").config
+    assert config["model"]["encoder"]["init_args"]["hidden"] == [9]
+    assert config["model"]["latent_dim"] == 5
+    assert config["seed_everything"] == 7
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true", "bf16-mixed"])
+@pytest.mark.parametrize("network", ["MLP", "Conv"])
+def test_every_precision_trains(precision, network):
+    words = ["-c", "prior/conditional_normal", "--trainer.precision", precision]
+    words += ["--model.encoder", network, "--model.decoder", network]
+    assert run(*SMALL[:-4], *words, "--trainer.fast_dev_run", "true") == 0
+
+
+@pytest.mark.parametrize("file", sorted(Path(__file__).parents[1].glob("configs/[!de]*/*.yaml")))
+def test_every_small_config_trains(file):
+    assert run(*SMALL, "-c", file, "--trainer.fast_dev_run", "true") == 0
+    assert not Path("runs").exists()
+
+
+def test_the_name_of_a_run_comes_from_the_option_then_from_a_sweep(monkeypatch):
+    monkeypatch.setenv("WANDB_SWEEP_ID", "agent")
+    run(*SMALL)
+    assert only_run("agent")
+    monkeypatch.setenv("VAE_ZOO_NAME", "here")
+    run(*SMALL)
+    assert only_run("here")
+    run(*SMALL, "--name", "mine")
+    assert only_run("mine")
+
+
+def test_the_loggers_of_the_trainer_add_to_the_run_s_own_and_false_leaves_w_and_b_out(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    run(*SMALL, "--trainer.logger", "false", "--name", "files")
+    assert not (only_run("files").folder / "wandb").exists()
+    run(
+        *SMALL, "--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "extra", "--name", "b"
+    )
+    assert (only_run("b").folder / "wandb").exists()
+    assert Path("extra").exists()
+
+
+def test_mnist_names_the_files_that_are_missing(monkeypatch, capsys):
+    monkeypatch.setenv("VAE_ZOO_OFFLINE", "1")
+    monkeypatch.setattr("pooch.retrieve", refuse)
+    assert run(*SMALL, "--data", "MNIST", "--data.root", "nowhere") == 2
+    error = capsys.readouterr().err
+    assert "nowhere" in error
+    assert "train-images-idx3-ubyte.gz" in error
+    assert not Path("runs").exists()
+
+
+def refuse(*args, **kwargs):
+    raise OSError("no network")
+
+
+def test_a_corrupt_file_is_named_and_left_as_it_is(capsys):
+    folder = Path("data/MNIST/raw")
+    folder.mkdir(parents=True)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (folder / f"{name}-ubyte.gz").write_bytes(b"no gzip")
+    assert run(*SMALL, "--data", "MNIST", "--data.root", "data") == 2
+    assert "-ubyte.gz" in capsys.readouterr().err
+    assert (folder / "train-images-idx3-ubyte.gz").read_bytes() == b"no gzip"
+    assert not Path("runs").exists()
+
+
+ERRORS = {
+    "--model.regularizer MDD": "regularizer: there is no class MDD. Did you mean MMD?",
+    "--model.regularizer MMD --model.regularizer.kernal imq": (
+        "model.regularizer.kernal: MMD has no option kernal. Did you mean kernel? "
+        "Its options are weight, kernel, scales."
+    ),
+    "--model.regularizer MMD --model.regularizer.kernel gauss": (
+        "model.regularizer.kernel: gauss is none of gaussian, imq. Did you mean gaussian?"
+    ),
+    '-c {"model":{"regularizer":{"class_path":"MMD","init_args":{"kernal":"imq"}}}}': (
+        "model.regularizer.kernal: MMD has no option kernal. Did you mean kernel?"
+    ),
+    '-c {"model":{"regularizer":"MDD"}}': "there is no class MDD. Did you mean MMD?",
+    '-c {"model":{"regulariser":"KL"}}': (
+        "model.regulariser: there is no such option. Did you mean model.regularizer?"
+    ),
+    "--model.latent_dims 3": "there is no such option. Did you mean model.latent_dim?",
+    "--model.latent_dim x": "model.latent_dim: expected int, got x",
+    "--model.latent_dim 0": "model.latent_dim: latent_dim must be at least 1, got 0",
+    "--model.regularizer.weight -1": "regularizer.weight: weight must be non-negative, got -1",
+    "--model.encoder.hiden [3]": "encoder.hiden: MLP has no option hiden. Did you mean hidden?",
+    "--model.encoder StandardNormal": "model.encoder: there is no class StandardNormal.",
+    "--model.optimizer Adan": "model.optimizer: there is no class Adan. Did you mean Adam?",
+    "--model.regularizer nowhere.Mine": (
+        "model.regularizer: cannot import nowhere.Mine: No module named 'nowhere'"
+    ),
+    "--trainer.max_epochs x": "trainer.max_epochs: expected int or NoneType, got x",
+    "--model.posterior Deterministic": (
+        "KL needs the density of q(z | x), which a Deterministic posterior lacks: use the "
+        "posterior DiagonalNormal, or"
+    ),
+    "--model.regularizer MMD --model.prior MixtureOfNormals": (
+        "passes no gradients through its samples, so a regularizer that compares samples cannot "
+        "train it: use KL"
+    ),
+    "--model.regularizer MMD --data.batch_size 1": "MMD needs at least two samples of each, got 1",
+    "--model.prior ConditionalNormal": (
+        "the model has no condition c: give it one, such as --model.condition OneHot"
+    ),
+    "--data.binarization none": (
+        "Bernoulli is a likelihood of binary data, but the data are unit interval: binarize them, "
+        "or use --model.likelihood Normal"
+    ),
+    "--data.batch_size 5000": "must be at most 1397: there are 1397 training examples, got 5000",
+    "--data.batch_size 0": "data.batch_size: batch_size must be at least 1, got 0",
+    "-c regularizer/mdd": (
+        "there is no file regularizer/mdd, and no packaged one of that name. Did you mean "
+        "regularizer/mmd?"
+    ),
+    "--name a/b": "--name must be letters, digits, '.', '_' and '-', got 'a/b'",
+}
+
+
+@pytest.mark.parametrize("words", ERRORS)
+def test_bad_input_is_one_sentence_and_nothing_is_written(words, capsys):
+    assert run(*SMALL, *words.split()) == 2
+    captured = capsys.readouterr()
+    assert ERRORS[words] in captured.err
+    assert captured.err.startswith("vae-zoo: error: ")
+    assert len(captured.err.splitlines()) == 1
+    assert list(Path().iterdir()) == []
+
+
+def test_a_broken_config_and_a_broken_class_are_named_with_their_place(capsys):
+    Path("broken.yaml").write_text("model: {encoder: [MLP\n")
+    assert run(*SMALL, "-c", "broken.yaml") == 2
+    assert "broken.yaml is no valid YAML" in capsys.readouterr().err
+    Path("mine.py").write_text(MINE)
+    assert run(*SMALL, "--model.regularizer", "mine.Broken") == 2
+    sys.modules.pop("mine")
+    assert "Broken.divergence must return a scalar, got the shape (8, 8)" in capsys.readouterr().err
+
+
+def test_a_folder_in_use_is_refused(monkeypatch, capsys):
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    with Run(Path("runs/digits-kl/abc")).lock():
+        assert run(*SMALL) == 2
+    assert "runs/digits-kl/abc is in use by another process" in capsys.readouterr().err
+    assert not Path("runs/digits-kl/abc/config.yaml").exists()
+
+
+def test_help_and_list_answer_at_once_and_without_torch():
+    code = (
+        "import sys, resource; from vae_zoo.cli import main\n"
+        "try: main({})\n"
+        "except SystemExit: pass\n"
+        "usage = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print('torch' in sys.modules, usage.ru_utime + usage.ru_stime, file=sys.stderr)"
+    )
+    for words in (["--help"], ["list"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(words)], capture_output=True, text=True, check=True
+        )
+        torch_is_there, seconds = done.stderr.split()
+        assert torch_is_there == "False"
+        assert float(seconds) < 0.5
+    for name in ("KL", "MMD", "SlicedWasserstein", "MixtureOfNormals", "OneHot", "Digits", "Conv"):
+        assert name in done.stdout
+    assert "Auto-Encoding Variational Bayes, 2014" in done.stdout
+
+
+def test_list_shows_one_family_and_leaves_out_the_others(capsys):
+    assert run("list", "priors") == 0
+    out = capsys.readouterr().out
+    assert "LearnedNormal" in out
+    assert "SlicedWasserstein" not in out
+
+
+def test_an_unknown_command_is_refused(capsys):
+    assert run("train") == 2
+    assert "invalid choice: 'train'" in capsys.readouterr().err
