@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import RichProgressBar
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ from torch.distributions import Distribution
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from vae_zoo.data import DataModule, Split, Splits
-from vae_zoo.fit import quieten
+from vae_zoo.fit import own_callbacks, quieten
 from vae_zoo.likelihoods import Normal
 from vae_zoo.loggers import MetricsFile, WeightsAndBiases
 from vae_zoo.networks import MLP
@@ -140,7 +140,7 @@ def logged(folder: str) -> dict[str, Any]:
     run = Run(Path(folder))
     return {
         "logger": [MetricsFile(run), WeightsAndBiases(run, {}, "benchmark", [])],
-        "callbacks": [ModelCheckpoint(dirpath=folder, filename="last")],
+        "callbacks": [*own_callbacks(run), RichProgressBar(refresh_rate=10)],
         "default_root_dir": folder,
     }
 
@@ -165,7 +165,7 @@ def measure(folder: str, rounds: int) -> Iterator[tuple[str, float, float, float
     for batch_size, steps in ((128, 200), (512, 60)):
         data = Noise((1, 28, 28), batch_size, steps)
         options: dict[str, Any] = {"encoder": network, "decoder": network, "optimizer": ADAM}
-        sizes = {"shape": data.shape, "latent_dim": LATENT, "regularizer": KL()}
+        sizes: dict[str, Any] = {"shape": data.shape, "latent_dim": LATENT, "regularizer": KL()}
         times = interleave(
             {
                 "bare": bare(data),

@@ -195,7 +195,7 @@ class CLI(LightningCLI):
             return super().instantiate_trainer(logger=False, enable_checkpointing=False, **kwargs)
         callbacks = self.config_init.fit.trainer.callbacks or []
         callbacks = [*(callbacks if isinstance(callbacks, list) else [callbacks])]
-        callbacks += own_callbacks(self.run, self.model.has_elbo)
+        callbacks += own_callbacks(self.run)
         if not any(isinstance(callback, Pictures) for callback in callbacks):
             callbacks.append(Pictures())
         bar = self.config_init.fit.trainer.enable_progress_bar is not False
@@ -298,7 +298,7 @@ class CLI(LightningCLI):
         rows = [row for row in Run(self.run.folder).rows if "val/loss" in row]
         if not rows or not self.trainer.is_global_zero:
             return
-        best = max(rows, key=lambda row: row.get("val/elbo", -row["val/loss"]))
+        best = min(rows, key=lambda row: row["val/loss"])
         metrics = {"epoch": best["epoch"]} | {
             f"best/val_{term}": best[f"val/{term}"]
             for term in ("elbo", "loss")
@@ -308,11 +308,14 @@ class CLI(LightningCLI):
             logger.log_metrics(metrics, self.trainer.global_step - 1)
 
 
-def own_callbacks(run: Run, has_elbo: bool) -> list[Callback]:
-    """Keep ``last.ckpt``, and ``best.ckpt`` by the ELBO, or by the loss where there is none."""
-    best, mode = ("val/elbo", "max") if has_elbo else ("val/loss", "min")
+def own_callbacks(run: Run) -> list[Callback]:
+    """Keep ``last.ckpt``, and ``best.ckpt`` by what the run itself minimises, ``val/loss``.
+
+    The ELBO compares runs, but does not choose within one: a run that does not train it, such as
+    MMD, has its best ELBO before it has learned anything.
+    """
     keep: dict[str, Any] = {"dirpath": run.checkpoints, "enable_version_counter": False}
     return [
-        ModelCheckpoint(filename="best", monitor=best, mode=mode, **keep),
+        ModelCheckpoint(filename="best", monitor="val/loss", mode="min", **keep),
         ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **keep),
     ]

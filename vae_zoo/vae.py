@@ -159,7 +159,7 @@ class VAE(LightningModule):
         self._loaded_noise: Tensor | None = None
         self._paused_noise: Tensor | None = None
         self.mean_terms = {stage: MeanTerms() for stage in STAGES}
-        self.has_elbo = self.rehearse().kl is not None
+        self.rehearse()
 
     def encode(self, x: Tensor, c: Tensor) -> Distribution:
         """Return q(z | x), of batch shape ``(B,)`` and event shape ``(D,)``."""
@@ -288,8 +288,8 @@ class VAE(LightningModule):
     def on_validation_epoch_end(self) -> None:
         means = self._means("val")
         self.log_dict(means)
-        best = "elbo" if self.has_elbo else "loss"
-        self.log(best, means[f"val/{best}"], logger=False, prog_bar=True)
+        shown = "elbo" if "val/elbo" in means else "loss"
+        self.log(shown, means[f"val/{shown}"], logger=False, prog_bar=True)
 
     def on_validation_end(self) -> None:
         self._free_noise()
