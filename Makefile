@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint bench
+.PHONY: help install demo test test-slow lint bench picture
 
 help:  ## Show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -33,3 +33,8 @@ lint: install  ## Run ruff and mypy
 
 bench: install  ## Time a training step beside a bare loop
 	$(BIN)/python benchmarks/step.py
+
+picture: demo  ## Take the README's picture of the demo's page (needs Chromium)
+	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars \
+	    --virtual-time-budget=9000 --window-size=1280,2040 --user-data-dir=$$(mktemp -d) \
+	    --screenshot=$(CURDIR)/docs/comparison.png file://$(CURDIR)/runs/demo/comparison.html

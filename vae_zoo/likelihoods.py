@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.distributions import Distribution, Independent
 from torch.distributions import Normal as NormalDistribution
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from vae_zoo.precision import at_least_single
 
@@ -73,8 +74,18 @@ class Bernoulli(Likelihood):
         return self.shape
 
     def forward(self, params: Tensor) -> Distribution:
-        bernoulli = BernoulliDistribution(logits=at_least_single(params), validate_args=False)
-        return Independent(bernoulli, len(self.shape), validate_args=False)
+        coins = BernoulliDistribution(logits=at_least_single(params), validate_args=False)
+        return IndependentBernoulli(coins, len(self.shape), validate_args=False)
+
+
+class IndependentBernoulli(Independent):  # type: ignore[type-arg]
+    """Independent coins, whose log-probability makes two passes fewer over the pixels."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        logits = self.base_dist.logits
+        logits, value = torch.broadcast_tensors(logits, value)  # type: ignore[no-untyped-call]
+        losses = binary_cross_entropy_with_logits(logits, value, reduction="none")
+        return -losses.flatten(-self.reinterpreted_batch_ndims).sum(-1)
 
 
 class Normal(Likelihood):

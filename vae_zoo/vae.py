@@ -44,6 +44,15 @@ class Terms(NamedTuple):
     def loss(self) -> Tensor:
         return self.reconstruction.mean() + self.penalty
 
+    def detach(self) -> "Terms":
+        """Cut the terms off from their gradients."""
+        return Terms(
+            self.reconstruction.detach(),
+            None if self.kl is None else self.kl.detach(),
+            self.penalty.detach(),
+            None if self.critic is None else self.critic.detach(),
+        )
+
     def means(self) -> dict[str, Tensor]:
         """Average each term over the batch, in the order in which they are logged."""
         terms = {
@@ -54,33 +63,21 @@ class Terms(NamedTuple):
             "penalty": self.penalty,
             "critic": self.critic,
         }
-        return {name: term.detach().mean() for name, term in terms.items() if term is not None}
+        return {name: term.mean() for name, term in terms.items() if term is not None}
 
 
 class MeanTerms:
     """The mean of every term over all examples since the last time, of all ranks.
 
-    Sums stay on the device until they are asked for: logging each step costs more than the step.
+    A step only keeps its terms, on the device: to reduce or log each would cost more than that.
     """
 
     def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget what was added."""
-        self.steps, self.examples = 0, 0
-        self.names: tuple[str, ...] = ()
-        self.sums = torch.zeros(0)
+        self.kept: list[Terms] = []
 
     def add(self, terms: Terms) -> None:
-        """Add the terms of a batch."""
-        means = terms.means()
-        examples = len(terms.reconstruction)
-        sums = examples * torch.stack(list(means.values()))
-        self.sums = self.sums + sums if self.steps else sums
-        self.names = tuple(means)
-        self.steps += 1
-        self.examples += examples
+        """Keep the terms of a batch."""
+        self.kept.append(terms.detach())
 
     def take(self, reduce: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
         """Return the means, and begin anew.
@@ -88,10 +85,13 @@ class MeanTerms:
         Args:
             reduce: Sums a tensor over ranks.
         """
-        totals = reduce(torch.cat([self.sums, self.sums.new_tensor([self.examples])]))
-        means = dict(zip(self.names, totals[:-1] / totals[-1], strict=True))
-        self.reset()
-        return means
+        means = [terms.means() for terms in self.kept]
+        sizes = [len(terms.reconstruction) for terms in self.kept]
+        self.kept = []
+        table = torch.stack([torch.stack([*row.values()]) for row in means])  # (steps, terms)
+        examples = table.new_tensor(sizes)
+        totals = reduce(torch.cat([examples @ table, examples.sum().unsqueeze(0)]))
+        return dict(zip(means[0], totals[:-1] / totals[-1], strict=True))
 
 
 class VAE(LightningModule):
@@ -161,6 +161,12 @@ class VAE(LightningModule):
         self.mean_terms = {stage: MeanTerms() for stage in STAGES}
         self.rehearse()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_current_fx_name":  # Lightning sets it 40 times a step, at a module's cost
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     def encode(self, x: Tensor, c: Tensor) -> Distribution:
         """Return q(z | x), of batch shape ``(B,)`` and event shape ``(D,)``."""
         return self.posterior(self.encoder(x, c))  # type: ignore[no-any-return]
@@ -212,7 +218,8 @@ class VAE(LightningModule):
         Raises:
             ValueError: The parts do not go together, or a batch is too small for them.
         """
-        x = torch.zeros(examples, *self.shape, device=self.device, dtype=self.dtype)
+        dtype = torch.get_default_dtype() if isinstance(self.dtype, str) else self.dtype
+        x = torch.zeros(examples, *self.shape, device=self.device, dtype=dtype)
         y = torch.zeros(examples, dtype=torch.long, device=self.device) if self.classes else None
         training = self.training
         with isolate_rng():
@@ -258,7 +265,7 @@ class VAE(LightningModule):
         return terms.loss if terms.critic is None else terms.loss + terms.critic
 
     def on_train_batch_end(self, *_: Any) -> None:
-        if self.mean_terms["train"].steps >= self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
+        if len(self.mean_terms["train"].kept) >= self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
             self._log_train()
 
     def on_train_start(self) -> None:
@@ -340,7 +347,7 @@ class VAE(LightningModule):
 
     def _log_train(self) -> None:
         """Log the means since the last time to the loggers alone, past ``self.log``'s cost."""
-        if not self.mean_terms["train"].steps:
+        if not self.mean_terms["train"].kept:
             return
         means = {name: mean.item() for name, mean in self._means("train").items()}
         for logger in self.loggers:

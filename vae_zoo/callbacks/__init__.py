@@ -1,4 +1,4 @@
-"""What happens beside a training: pictures."""
+"""What happens beside a training: pictures and progress."""
 
 import lazy_loader
 

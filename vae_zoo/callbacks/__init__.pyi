@@ -1,1 +1,2 @@
 from .pictures import Pictures as Pictures
+from .progress import Progress as Progress

@@ -8,7 +8,7 @@ import torch
 from lightning import LightningDataModule
 from torch import Tensor
 
-from vae_zoo.data.loaders import InOrder, Shuffled
+from vae_zoo.data.loaders import Batch, InOrder, Shuffled
 from vae_zoo.data.splits import Split, Splits, Support, check_split, check_support
 
 
@@ -86,6 +86,12 @@ class DataModule(LightningDataModule, ABC):
         _ = self.splits
         if stage == "fit":
             self.train_dataloader()  # refuses a batch size that the examples cannot fill
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        x, y = batch
+        return x.to(device), None if y is None else y.to(device)
 
     def train_dataloader(self) -> Shuffled:
         prepare = self._training_batch

@@ -58,6 +58,8 @@ class Regularizer(nn.Module, ABC):
 
     def forward(self, q: Distribution, p: Distribution, z: Tensor) -> Tensor:
         """Return the weighted divergence, in single precision whatever that of the trainer."""
+        if not torch.is_autocast_enabled(z.device.type):
+            return self.weight * self.divergence(q, p, z)
         with torch.autocast(z.device.type, enabled=False):
             return self.weight * self.divergence(q, p, z)
 

@@ -16,10 +16,14 @@ def kl_divergence(q: Distribution, p: Distribution, z: Tensor) -> Tensor | None:
     """
     if isinstance(q, Delta):
         return None
-    try:
-        return torch.distributions.kl_divergence(q, p)
-    except NotImplementedError:  # as for mixtures
-        return q.log_prob(z) - p.log_prob(z)
+    prior, kl = getattr(q, "_kl", (None, None))  # what is logged is often what is minimised
+    if prior is not p:
+        try:
+            kl = torch.distributions.kl_divergence(q, p)
+        except NotImplementedError:  # as for mixtures
+            kl = q.log_prob(z) - p.log_prob(z)
+        q._kl = (p, kl)  # type: ignore[attr-defined]
+    return kl
 
 
 class KL(Regularizer):
