@@ -1,2 +1,2 @@
+from .terms import Terms as Terms
 from .vae import VAE as VAE
-from .vae import Terms as Terms

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import jsonargparse
 import torch
@@ -27,7 +27,7 @@ from vae_zoo.catalogue import FAMILIES
 from vae_zoo.data import DataModule
 from vae_zoo.errors import explain, flatten, locate
 from vae_zoo.loggers import MetricsFile, WeightsAndBiases
-from vae_zoo.packaged import find
+from vae_zoo.parser import ComplaintError, ConfigAction, Parser, config_path
 from vae_zoo.runs import ROOT, Run, replace
 from vae_zoo.vae import VAE
 
@@ -77,38 +77,6 @@ def quieten() -> None:
     ):
         warnings.filterwarnings("ignore", message=message)
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
-
-
-class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined, misc]
-    """A config by its path, by the name of a packaged one, or written out."""
-
-    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
-        """Merge the config into what is there."""
-        try:
-            super().__call__(parser, cfg, _config(values), option_string)
-        except ComplaintError as error:
-            where = f"{values:.60} is no valid YAML"
-            raise ComplaintError(str(error).replace("Problems parsing config", where)) from error
-
-
-def _config(value: str) -> str:
-    return value if value.lstrip().startswith("{") else find("configs", value)
-
-
-class ComplaintError(ValueError):
-    """What the parser has to say, before it is put into a sentence."""
-
-
-class Parser(LightningArgumentParser):
-    """A parser that complains by an exception, and not by its usage."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise the complaint.
-
-        Raises:
-            ComplaintError: Always.
-        """
-        raise ComplaintError(message) from ex
 
 
 class CLI(LightningCLI):
@@ -170,7 +138,7 @@ class CLI(LightningCLI):
             super().parse_arguments(parser, args)
         except ComplaintError as complaint:
             options = [a.dest for p in self._subcommand_parsers.values() for a in p._actions]
-            given = flatten(self.words, _config)
+            given = flatten(self.words, config_path)
             raise ValueError(explain(str(complaint), given, options)) from complaint
 
     def instantiate_classes(self) -> None:
@@ -185,7 +153,7 @@ class CLI(LightningCLI):
             first: BaseException = error
             while "Union subtypes" in str(first) and first.__cause__:  # the parser wraps it
                 first = first.__cause__
-            raise ValueError(locate(str(first), flatten(self.words, _config))) from error
+            raise ValueError(locate(str(first), flatten(self.words, config_path))) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer, with loggers and callbacks that write to the run's folder."""

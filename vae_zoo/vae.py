@@ -1,97 +1,29 @@
 """The variational autoencoder, assembled from its parts."""
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal
 
 import torch
 from lightning import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.seed import isolate_rng
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution
 from torch.optim import Adam
 
+from vae_zoo.assembly import make, make_network
 from vae_zoo.conditions import ConditionFactory, Unconditional
 from vae_zoo.likelihoods import Bernoulli, LikelihoodFactory
-from vae_zoo.networks import MLP, Network, NetworkFactory
+from vae_zoo.networks import MLP, NetworkFactory
 from vae_zoo.posteriors import DiagonalNormal, PosteriorFactory
 from vae_zoo.priors import PriorFactory, StandardNormal
 from vae_zoo.regularizers import Regularizer, kl_divergence
 from vae_zoo.runs import STAGES
-
-
-class Terms(NamedTuple):
-    """The terms of one batch, in nats.
-
-    Models are trained by their ``loss`` and compared by their ``elbo``, which bounds log p(x)
-    from below whatever the regularizer. Only ``KL(weight=1)`` makes the one minus the other.
-    """
-
-    reconstruction: Tensor  # -log p(x | z), of shape (B,)
-    kl: Tensor | None  # KL(q(z | x) ‖ p(z)), of shape (B,); None for a deterministic posterior
-    penalty: Tensor  # the weighted regularizer, a scalar
-    critic: Tensor | None = None  # an adversary's own loss, a scalar: not a part of the model's
-
-    @property
-    def elbo(self) -> Tensor | None:  # of shape (B,)
-        return None if self.kl is None else -(self.reconstruction + self.kl)
-
-    @property
-    def loss(self) -> Tensor:
-        return self.reconstruction.mean() + self.penalty
-
-    def detach(self) -> "Terms":
-        """Cut the terms off from their gradients."""
-        return Terms(
-            self.reconstruction.detach(),
-            None if self.kl is None else self.kl.detach(),
-            self.penalty.detach(),
-            None if self.critic is None else self.critic.detach(),
-        )
-
-    def means(self) -> dict[str, Tensor]:
-        """Average each term over the batch, in the order in which they are logged."""
-        terms = {
-            "loss": self.loss,
-            "elbo": self.elbo,
-            "reconstruction": self.reconstruction,
-            "kl": self.kl,
-            "penalty": self.penalty,
-            "critic": self.critic,
-        }
-        return {name: term.mean() for name, term in terms.items() if term is not None}
-
-
-class MeanTerms:
-    """The mean of every term over all examples since the last time, of all ranks.
-
-    A step only keeps its terms, on the device: to reduce or log each would cost more than that.
-    """
-
-    def __init__(self) -> None:
-        self.kept: list[Terms] = []
-
-    def add(self, terms: Terms) -> None:
-        """Keep the terms of a batch."""
-        self.kept.append(terms.detach())
-
-    def take(self, reduce: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
-        """Return the means, and begin anew.
-
-        Args:
-            reduce: Sums a tensor over ranks.
-        """
-        means = [terms.means() for terms in self.kept]
-        sizes = [len(terms.reconstruction) for terms in self.kept]
-        self.kept = []
-        table = torch.stack([torch.stack([*row.values()]) for row in means])  # (steps, terms)
-        examples = table.new_tensor(sizes)
-        totals = reduce(torch.cat([examples @ table, examples.sum().unsqueeze(0)]))
-        return dict(zip(means[0], totals[:-1] / totals[-1], strict=True))
+from vae_zoo.terms import MeanTerms, Terms
 
 
 class VAE(LightningModule):
@@ -142,13 +74,13 @@ class VAE(LightningModule):
         if latent_dim < 1:
             raise ValueError(f"latent_dim must be at least 1, got {latent_dim}")
         self.shape, self.latent_dim, self.classes = tuple(shape), latent_dim, classes
-        self.condition = _make("condition", condition, classes=classes)
-        self.posterior = _make("posterior", posterior, latent_dim=latent_dim)
-        self.likelihood = _make("likelihood", likelihood, shape=self.shape)
+        self.condition = make("condition", condition, classes=classes)
+        self.posterior = make("posterior", posterior, latent_dim=latent_dim)
+        self.likelihood = make("likelihood", likelihood, shape=self.shape)
         c = self.condition.dim
-        self.prior = _make("prior", prior, latent_dim=latent_dim, condition_dim=c)
-        self.encoder = _make_network("encoder", encoder, self.shape, self.posterior.params, c)
-        self.decoder = _make_network("decoder", decoder, (latent_dim,), self.likelihood.params, c)
+        self.prior = make("prior", prior, latent_dim=latent_dim, condition_dim=c)
+        self.encoder = make_network("encoder", encoder, self.shape, self.posterior.params, c)
+        self.decoder = make_network("decoder", decoder, (latent_dim,), self.likelihood.params, c)
         if not isinstance(regularizer, Regularizer):
             raise TypeError(f"regularizer must be an object, such as KL(), got {regularizer!r}")
         self.regularizer = deepcopy(regularizer)  # may be given to several models
@@ -352,39 +284,3 @@ class VAE(LightningModule):
         means = {name: mean.item() for name, mean in self._means("train").items()}
         for logger in self.loggers:
             logger.log_metrics(means | {"epoch": self.current_epoch}, self.trainer.global_step - 1)
-
-
-Part = TypeVar("Part", bound=nn.Module)
-
-
-def _make(what: str, factory: Callable[..., Part], **sizes: Any) -> Part:
-    """Call the factory of a part with the sizes that the VAE knows."""
-    if isinstance(factory, nn.Module):
-        name = type(factory).__name__
-        raise TypeError(
-            f"{what} is made by the VAE, which knows the sizes: give it {name} or "
-            f"partial({name}, ...), not an object"
-        )
-    return factory(**sizes)
-
-
-def _make_network(
-    what: str,
-    factory: NetworkFactory,
-    in_shape: Sequence[int],
-    out_shape: Sequence[int],
-    condition_dim: int,
-) -> Network:
-    """Make a network, and refuse one whose output a likelihood would broadcast in silence."""
-    network = _make(
-        what, factory, in_shape=in_shape, out_shape=out_shape, condition_dim=condition_dim
-    )
-    x, c = torch.zeros(2, *in_shape), torch.zeros(2, condition_dim)
-    with torch.no_grad(), isolate_rng():
-        shape = tuple(network.eval()(x, c).shape[1:])
-    if shape != tuple(out_shape):
-        raise ValueError(
-            f"{type(network).__name__} does not fit as the {what}: for inputs of shape "
-            f"{tuple(in_shape)} it should return {tuple(out_shape)}, got {shape}"
-        )
-    return network.train()

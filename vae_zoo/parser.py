@@ -1,0 +1,41 @@
+"""A parser that finds packaged configs, and complains by an exception instead of its usage."""
+
+from typing import Any, NoReturn
+
+import jsonargparse
+from lightning.pytorch.cli import LightningArgumentParser
+
+from vae_zoo.packaged import find
+
+
+class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined, misc]
+    """A config by its path, by the name of a packaged one, or written out."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
+        """Merge the config into what is there."""
+        try:
+            super().__call__(parser, cfg, config_path(values), option_string)
+        except ComplaintError as error:
+            where = f"{values:.60} is no valid YAML"
+            raise ComplaintError(str(error).replace("Problems parsing config", where)) from error
+
+
+def config_path(value: str) -> str:
+    """Find a config, unless it is written out as JSON."""
+    return value if value.lstrip().startswith("{") else find("configs", value)
+
+
+class ComplaintError(ValueError):
+    """What the parser has to say, before it is put into a sentence."""
+
+
+class Parser(LightningArgumentParser):
+    """A parser that complains by an exception, and not by its usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise the complaint.
+
+        Raises:
+            ComplaintError: Always.
+        """
+        raise ComplaintError(message) from ex

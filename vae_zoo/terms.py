@@ -1,0 +1,77 @@
+"""The terms of a batch, and their means over many."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Terms(NamedTuple):
+    """The terms of one batch, in nats.
+
+    Models are trained by their ``loss`` and compared by their ``elbo``, which bounds log p(x)
+    from below whatever the regularizer. Only ``KL(weight=1)`` makes the one minus the other.
+    """
+
+    reconstruction: Tensor  # -log p(x | z), of shape (B,)
+    kl: Tensor | None  # KL(q(z | x) ‖ p(z)), of shape (B,); None for a deterministic posterior
+    penalty: Tensor  # the weighted regularizer, a scalar
+    critic: Tensor | None = None  # an adversary's own loss, a scalar: not a part of the model's
+
+    @property
+    def elbo(self) -> Tensor | None:  # of shape (B,)
+        return None if self.kl is None else -(self.reconstruction + self.kl)
+
+    @property
+    def loss(self) -> Tensor:
+        return self.reconstruction.mean() + self.penalty
+
+    def detach(self) -> "Terms":
+        """Cut the terms off from their gradients."""
+        return Terms(
+            self.reconstruction.detach(),
+            None if self.kl is None else self.kl.detach(),
+            self.penalty.detach(),
+            None if self.critic is None else self.critic.detach(),
+        )
+
+    def means(self) -> dict[str, Tensor]:
+        """Average each term over the batch, in the order in which they are logged."""
+        terms = {
+            "loss": self.loss,
+            "elbo": self.elbo,
+            "reconstruction": self.reconstruction,
+            "kl": self.kl,
+            "penalty": self.penalty,
+            "critic": self.critic,
+        }
+        return {name: term.mean() for name, term in terms.items() if term is not None}
+
+
+class MeanTerms:
+    """The mean of every term over all examples since the last time, of all ranks.
+
+    A step only keeps its terms, on the device: to reduce or log each would cost more than that.
+    """
+
+    def __init__(self) -> None:
+        self.kept: list[Terms] = []
+
+    def add(self, terms: Terms) -> None:
+        """Keep the terms of a batch."""
+        self.kept.append(terms.detach())
+
+    def take(self, reduce: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """Return the means, and begin anew.
+
+        Args:
+            reduce: Sums a tensor over ranks.
+        """
+        means = [terms.means() for terms in self.kept]
+        sizes = [len(terms.reconstruction) for terms in self.kept]
+        self.kept = []
+        table = torch.stack([torch.stack([*row.values()]) for row in means])  # (steps, terms)
+        examples = table.new_tensor(sizes)
+        totals = reduce(torch.cat([examples @ table, examples.sum().unsqueeze(0)]))
+        return dict(zip(means[0], totals[:-1] / totals[-1], strict=True))
