@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from vae_zoo import fit as training
+from vae_zoo.callbacks import pictures
 from vae_zoo.cli import main
 from vae_zoo.runs import Run
 
@@ -173,6 +174,52 @@ def interrupt(*args):
     raise KeyboardInterrupt
 
 
+def test_a_run_is_tested_by_its_folder_and_never_untrained(capsys):
+    run(*SMALL)
+    done = only_run()
+    capsys.readouterr()
+    assert run("test", "--resume", done.folder) == 0
+    assert str(done.summary["test/elbo"])[:9] in capsys.readouterr().out
+    assert run("test", "-c", done.config_file) == 2
+    assert (
+        "test needs --ckpt_path FILE with the run's -c CONFIG, or --resume"
+        in capsys.readouterr().err
+    )
+
+
+def test_a_missing_or_corrupt_checkpoint_is_named_and_nothing_is_written(capsys):
+    Path("corrupt.ckpt").write_bytes(b"no checkpoint")
+    assert run(*SMALL, "--ckpt_path", "none.ckpt") == 2
+    assert "there is no checkpoint none.ckpt" in capsys.readouterr().err
+    assert run(*SMALL, "--ckpt_path", "corrupt.ckpt") == 2
+    assert "corrupt.ckpt is no checkpoint that can be read" in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_a_scheduler_that_watches_a_metric_watches_the_validation_loss():
+    words = ["--model.lr_scheduler", "torch.optim.lr_scheduler.ReduceLROnPlateau"]
+    assert run(*SMALL, *words, "--model.lr_scheduler.patience", 0) == 0
+
+
+def test_pictures_are_drawn_as_often_as_asked(capsys):
+    quiet = [
+        "--trainer.limit_test_batches",
+        "1",
+        "--trainer.callbacks",
+        "vae_zoo.callbacks.Pictures",
+    ]
+    drawn = []
+    save = pictures.grid
+    for every, times in ((0, 1), (1, 3), (2, 2)):  # epochs of two, and once at the end
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pictures, "grid", lambda *a, **k: drawn.append(a) or save(*a, **k))
+            assert run(*SMALL, *quiet, "--trainer.callbacks.every_n_epochs", every) == 0
+        assert len(drawn) == 2 * times  # reconstructions and samples
+        drawn.clear()
+    assert run(*SMALL, *quiet, "--trainer.callbacks.every_n_epochs", -1) == 2
+    assert "every_n_epochs must be non-negative, got -1" in capsys.readouterr().err
+
+
 def test_resume_goes_on_with_a_run_by_its_folder(capsys):
     run(*SMALL)
     done = only_run()
@@ -291,20 +338,20 @@ ERRORS = {
     ),
     "--trainer.max_epochs x": "trainer.max_epochs: expected int or NoneType, got x",
     "--model.posterior Deterministic": (
-        "KL needs the density of q(z | x), which a Deterministic posterior lacks: use the "
-        "posterior DiagonalNormal, or"
+        "KL needs the density of q(z | x), which a Deterministic posterior lacks: use "
+        "--model.posterior DiagonalNormal, or"
     ),
     "--model.regularizer MMD --model.prior MixtureOfNormals": (
         "passes no gradients through its samples, so a regularizer that compares samples cannot "
-        "train it: use KL"
+        "train it: use --model.regularizer KL"
     ),
     "--model.regularizer MMD --data.batch_size 1": "MMD needs at least two samples of each, got 1",
     "--model.prior ConditionalNormal": (
         "the model has no condition c: give it one, such as --model.condition OneHot"
     ),
     "--data.binarization none": (
-        "Bernoulli is a likelihood of binary data, but the data are unit interval: binarize them, "
-        "or use --model.likelihood Normal"
+        "Bernoulli is a likelihood of binary data, but the data are unit interval: binarize them "
+        "(--data.binarization), or use --model.likelihood Normal"
     ),
     "--data.batch_size 5000": "must be at most 1397: there are 1397 training examples, got 5000",
     "--data.batch_size 0": "data.batch_size: batch_size must be at least 1, got 0",
@@ -312,6 +359,16 @@ ERRORS = {
         "there is no file regularizer/mdd, and no packaged one of that name. Did you mean "
         "regularizer/mmd?"
     ),
+    "--trainer.accelerator gpu": "No supported gpu backend found!",
+    "--trainer.devices 0": "devices='0'",
+    "--trainer.enable_checkpointing false": "enable_checkpointing=False",
+    "--trainer.default_root_dir other": "default_root_dir: a run's folder is runs/<name>/<id>",
+    "--trainer.limit_test_batches 0": "trainer.limit_test_batches: a fit ends with a test, got 0",
+    "--trainer.max_epochs 0": "trainer.max_epochs: nothing would be trained, got 0",
+    "--trainer.max_epochs=-5": "max_epochs",
+    "--trainer.precision 8": "trainer.precision: 8 is none of 64, 32, 16,",
+    "--model.optimizer.lr=-1": "model.optimizer or model.lr_scheduler: Invalid learning rate: -1",
+    "--name=": "--name must be letters, digits, '.', '_' and '-', got ''",
     "--name a/b": "--name must be letters, digits, '.', '_' and '-', got 'a/b'",
 }
 
@@ -334,6 +391,65 @@ def test_a_broken_config_and_a_broken_class_are_named_with_their_place(capsys):
     assert run(*SMALL, "--model.regularizer", "mine.Broken") == 2
     sys.modules.pop("mine")
     assert "Broken.divergence must return a scalar, got the shape (8, 8)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "3"])
+def test_a_config_that_is_no_mapping_is_named(text, capsys):
+    Path("c.yaml").write_text(text)
+    assert run(*SMALL, "-c", "c.yaml") == 2
+    assert "c.yaml should hold a mapping of options, got" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["from x import (", "1 / 0"])
+def test_a_file_of_one_s_own_that_python_cannot_run_is_named(text, capsys):
+    Path("bad_mine.py").write_text(text)
+    assert run(*SMALL, "--model.regularizer", "bad_mine.Moments") == 2
+    error = capsys.readouterr().err
+    assert "bad_mine" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_fit_without_words_says_where_to_begin(capsys):
+    assert run("fit") == 2
+    assert "model.latent_dim, model.regularizer, data: not given. `-c base`" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_run_goes_on_only_as_it_began(capsys):
+    run(*SMALL)
+    done = only_run()
+    config = done.config_file.read_text()
+    for words, error in {
+        ("--model.latent_dim", 3): "is a run with another model, and goes on only as it began",
+        ("--seed_everything", 3): "is a run with another seed_everything",
+        ("--trainer.max_epochs", 1): "has trained for 2 epochs, got 1",
+    }.items():
+        assert run("fit", "--resume", done.folder, *words) == 2
+        assert error in capsys.readouterr().err
+        assert done.config_file.read_text() == config
+
+
+def test_weights_of_another_model_are_refused(capsys):
+    run(*SMALL, "--name", "small")
+    path = only_run("small").checkpoints / "best.ckpt"
+    assert run(*SMALL, "--model.latent_dim", 3, "--ckpt_path", path, "--name", "other") == 2
+    assert "best.ckpt is a checkpoint of another model" in capsys.readouterr().err
+    assert not Path("runs/other").exists()
+
+
+def test_the_best_epoch_is_the_one_of_the_least_validation_loss():
+    assert run(*SMALL, "--trainer.max_epochs", 3, "--model.optimizer.lr", 0.5) == 0
+    done = only_run()
+    losses = [row["val/loss"] for row in done.rows if "val/loss" in row]
+    assert losses.index(min(losses)) < 2, "the learning rate should make the last epoch worse"
+    assert done.summary["best/val_loss"] == min(losses)
+    best = torch.load(done.checkpoints / "best.ckpt", weights_only=True)
+    assert best["epoch"] == losses.index(min(losses))
+
+
+def test_a_last_batch_of_one_example_joins_the_one_before():
+    assert run(*SMALL, "--data.batch_size", 199, "--model.regularizer", "MMD") == 0
 
 
 def test_a_folder_in_use_is_refused(monkeypatch, capsys):

@@ -5,13 +5,13 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from vae_zoo.catalogue import catalogue
+from vae_zoo.suggestion import did_you_mean
 
 SIZES = {"shape", "latent_dim", "in_shape", "out_shape", "condition_dim", "classes"}  # the VAE's
 
@@ -31,20 +31,24 @@ def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> s
         r"does not accept option '([^']+)'|unrecognized arguments: (\S+)", message
     ):
         key = (match[1] or match[2]).removeprefix("--").partition("=")[0]
-        return f"{key}: there is no such option." + _did_you_mean(key, options)
+        return f"{key}: there is no such option. {did_you_mean(key, options)}".rstrip()
+    if match := re.search(r"required.*?: ?(.*)|[Kk]ey \"(\S+)\" is required", message):
+        missing = (match[1] or match[2]).replace("fit.", "")
+        return f"{missing}: not given. `-c base` gives all that is needed."
     if not (match := re.search(r".*Parser key \"([^\"]+)\":(.*)", message)):
         return message[:300]
     key, reason = _full_key(match[1], given), match[2].strip(" -")
     if match := re.search(r"given class_path '([^']+)': (.*)", reason):
         return f"{key}: cannot import {match[1]}: {match[2]}"
     if match := re.search(r"dot import path string: (\S+)", reason):
-        found = _did_you_mean(match[1], _class_names(key))
-        return f"{key}: there is no class {match[1]}.{found} `vae-zoo list` shows the zoo."
+        found = did_you_mean(match[1], _class_names(key)) or "`vae-zoo list` shows the zoo."
+        return f"{key}: there is no class {match[1]}. {found}"
     value = re.search(r"(?:Got value|Given value): (.*)$", reason)
     shown = value[1] if value else given.get(key, "")
-    if match := re.search(r"Literal\[(.*?)\]", reason):
-        choices = re.findall(r"'([^']*)'", match[1])
-        return f"{key}: {shown} is none of {', '.join(choices)}." + _did_you_mean(shown, choices)
+    if literals := re.findall(r"Literal\[(.*?)\]", reason):
+        choices = re.findall(r"[\w./-]+", " ".join(literals))
+        found = did_you_mean(shown, choices)
+        return f"{key}: {shown} is none of {', '.join(choices)}. {found}".rstrip()
     if types := dict.fromkeys(re.findall(r"Expected an? (?:<class '([\w.]+)'>)", reason)):
         return f"{key}: expected {' or '.join(types)}, got {shown}"
     return f"{key}: {reason}"[:300]
@@ -112,7 +116,7 @@ def _unknown_option(key: str, given: Mapping[str, str]) -> str:
     parameters = inspect.signature(getattr(sys.modules[module], owner)).parameters
     options = [option for option in parameters if option not in SIZES]
     has = f"Its options are {', '.join(options)}." if options else "It has none."
-    return f"{key}: {owner} has no option {name}.{_did_you_mean(name, options)} {has}"
+    return f"{key}: {owner} has no option {name}. {did_you_mean(name, options)} {has}"
 
 
 def _class_names(key: str) -> list[str]:
@@ -121,8 +125,3 @@ def _class_names(key: str) -> list[str]:
     family = {"encoder": "networks", "decoder": "networks", "data": "data"}.get(part, f"{part}s")
     names = [entry.name for entry in catalogue() if entry.family == family]
     return names or dir(sys.modules["torch.optim"]) + dir(sys.modules["torch.optim.lr_scheduler"])
-
-
-def _did_you_mean(word: str, words: Sequence[str]) -> str:
-    close = get_close_matches(word, words, n=1)
-    return f" Did you mean {close[0]}?" if close else ""

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,8 +20,10 @@ import wandb
 import yaml
 from filelock import Timeout
 from lightning import Callback, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_only
 
 from vae_zoo.callbacks import Pictures, Progress
 from vae_zoo.catalogue import FAMILIES
@@ -56,7 +59,10 @@ def main(arguments: Sequence[str]) -> None:
         words[1:1] = ["--config", str(run.config_file)]
     with ExitStack() as stack:
         stack.push(_finish_wandb)
-        CLI(words, run, stack)
+        try:
+            CLI(words, run, stack)
+        except MisconfigurationException as error:  # a wrong option of Lightning's trainer
+            raise ValueError(" ".join(str(error).split())) from error
 
 
 def _finish_wandb(kind: type[BaseException] | None, *_: Any) -> None:
@@ -73,6 +79,7 @@ def quieten() -> None:
         ".*treespec, LeafSpec",
         "Checkpoint directory .* exists and is not empty",
         "LightningCLI's args parameter is intended",
+        ".*sync_dist=True",  # the terms are reduced over ranks before they are logged
         "Be aware that when using `ckpt_path`, callbacks used",
     ):
         warnings.filterwarnings("ignore", message=message)
@@ -121,6 +128,8 @@ class CLI(LightningCLI):
         """Add what is not the trainer's, the model's or the data's."""
         message = "the run's folder is runs/<name>/<id>; <data>-<regularizer> unless given"
         parser.add_argument("--name", type=str | None, default=None, help=message)
+        message = "go on with the run in this folder, with its config"
+        parser.add_argument("--resume", type=str | None, default=None, help=message)
         for size in ("shape", "classes"):
             parser.link_arguments(f"data.{size}", f"model.{size}", apply_on="instantiate")
 
@@ -136,10 +145,32 @@ class CLI(LightningCLI):
                 getattr(module, name)
         try:
             super().parse_arguments(parser, args)
+        except SyntaxError as error:
+            where = f"{error.filename}, line {error.lineno}"
+            raise ValueError(f"a class cannot be imported: {where}: {error.msg}") from error
         except ComplaintError as complaint:
             options = [a.dest for p in self._subcommand_parsers.values() for a in p._actions]
             given = flatten(self.words, config_path)
             raise ValueError(explain(str(complaint), given, options)) from complaint
+        except Exception as error:  # of a file of the user's own
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{at.filename}, line {at.lineno}: {type(error).__name__}"
+            raise ValueError(f"a class cannot be imported: {where}: {error}") from error
+        options = self.config[self.config.subcommand]
+        if self.config.subcommand != "fit" and not options.ckpt_path:
+            if self.resumed is None:
+                raise ValueError(
+                    f"{self.config.subcommand} needs --ckpt_path FILE with the run's -c CONFIG, or "
+                    "--resume RUN for its best.ckpt"
+                )
+            options.ckpt_path = str(self.resumed.checkpoints / "best.ckpt")
+        if options.ckpt_path:
+            read_checkpoint(Path(options.ckpt_path))
+        if options.trainer.default_root_dir:
+            raise ValueError(
+                f"trainer.default_root_dir: a run's folder is {ROOT}/<name>/<id>: use --name, got "
+                f"{options.trainer.default_root_dir}"
+            )
 
     def instantiate_classes(self) -> None:
         """Make data, model and trainer.
@@ -154,6 +185,16 @@ class CLI(LightningCLI):
             while "Union subtypes" in str(first) and first.__cause__:  # the parser wraps it
                 first = first.__cause__
             raise ValueError(locate(str(first), flatten(self.words, config_path))) from error
+        if path := self._get(self.config, "ckpt_path"):
+            self._load(Path(path))
+
+    def _load(self, path: Path) -> None:
+        """Load the weights, to see before anything is written whether they fit the model."""
+        try:
+            self.model.load_state_dict(read_checkpoint(path)["state_dict"])
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"{path} is a checkpoint of another model: {reason}") from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer, with loggers and callbacks that write to the run's folder."""
@@ -181,9 +222,7 @@ class CLI(LightningCLI):
 
     def fit(self, model: VAE, datamodule: DataModule, ckpt_path: str | None = None) -> None:
         """Train, then test the best checkpoint."""
-        model.check(datamodule, self.trainer.world_size)
-        datamodule.prepare_data()
-        datamodule.setup("fit")  # what is wrong with the data is said before anything is written
+        self._check(model, datamodule)
         if self.config.fit.trainer.fast_dev_run:
             self.trainer.fit(model, datamodule=datamodule)
             return
@@ -198,19 +237,50 @@ class CLI(LightningCLI):
         [test] = self.trainer.test(
             model, datamodule=datamodule, ckpt_path=path, weights_only=True, verbose=False
         )
-        terms = ", ".join(f"{name[5:]} {value:.2f}" for name, value in test.items())
-        print(f"{self.run.folder}: test split, {Path(path).name}, nats per example: {terms}")
+        if self.trainer.is_global_zero:
+            terms = ", ".join(f"{name[5:]} {value:.2f}" for name, value in test.items())
+            print(f"{self.run.folder}: test split, {Path(path).name}, nats per example: {terms}")
+
+    def _check(self, model: VAE, datamodule: DataModule) -> None:
+        """Refuse what can be known to fail, before anything is written."""
+        model.check(datamodule, self.trainer.world_size)
+        datamodule.prepare_data()
+        datamodule.setup("fit")
+        try:
+            model.configure_optimizers()
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"model.optimizer or model.lr_scheduler: {error}") from error
+        if self.trainer.limit_test_batches == 0:
+            raise ValueError("trainer.limit_test_batches: a fit ends with a test, got 0")
+        if self.trainer.max_epochs == 0 or self.trainer.max_steps == 0:
+            raise ValueError("trainer.max_epochs: nothing would be trained, got 0")
+
+    def _check_resumed(self) -> None:
+        """Refuse to go on with a run as if it were another."""
+        checkpoint = read_checkpoint(self.run.last_checkpoint)
+        now = self._complete_config()
+        for key in ("seed_everything", "model", "data"):
+            if now[key] != self.run.config.get(key):
+                raise ValueError(
+                    f"{self.run.folder} is a run with another {key}, and goes on only as it began: "
+                    "see its config.yaml, or begin another run"
+                )
+        done, epochs = checkpoint["epoch"] + 1, self.trainer.max_epochs
+        if epochs is not None and 0 <= epochs < done:
+            raise ValueError(
+                f"trainer.max_epochs: {self.run.folder} has trained for {done} epochs, got {epochs}"
+            )
 
     def _name_run(self) -> Run:
         config = self.config.fit
         parts = (type(self.datamodule).__name__, type(self.model.regularizer).__name__)
-        name = (
-            config.name
-            or os.environ.get("VAE_ZOO_NAME")  # of a sweep on this machine
-            or os.environ.get("WANDB_SWEEP_ID")
-            or "-".join(parts).lower()
-        )
+        name = config.name
+        if name is None:  # of a sweep on this machine, or of W&B's
+            name = os.environ.get("VAE_ZOO_NAME") or os.environ.get("WANDB_SWEEP_ID")
+            name = name or "-".join(parts).lower()
         identity = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)
+        if rank_zero_only.rank and "WANDB_RUN_ID" not in os.environ:  # type: ignore[attr-defined]
+            raise ValueError("WANDB_RUN_ID: a launcher must set it, for all processes alike")
         for key, word in {"--name": name, "WANDB_RUN_ID": identity}.items():
             if not re.fullmatch(r"\w[\w.-]*", word):
                 raise ValueError(f"{key} must be letters, digits, '.', '_' and '-', got {word!r}")
@@ -220,8 +290,7 @@ class CLI(LightningCLI):
         """The run's own file always, W&B unless the trainer's logger is false, and the user's."""
         resumed = None
         if self.run.last_checkpoint.is_file():
-            checkpoint = torch.load(self.run.last_checkpoint, weights_only=True, map_location="cpu")
-            resumed = checkpoint["global_step"]
+            resumed = read_checkpoint(self.run.last_checkpoint)["global_step"]
         loggers: list[Any] = [MetricsFile(self.run, resumed)]
         if given is False:
             return loggers
@@ -241,7 +310,8 @@ class CLI(LightningCLI):
         )["fit"]
         sizes = {"shape": list(self.model.shape), "classes": self.model.classes}
         config["model"] = sizes | config["model"]
-        config.pop("ckpt_path")
+        for name in ("ckpt_path", "resume"):  # of this start, and not of the run
+            config.pop(name)
         return config
 
     def _occupy(self) -> None:
@@ -256,6 +326,8 @@ class CLI(LightningCLI):
             raise ValueError(
                 f"{self.run.folder} is in use by another process: wait for it to end, or stop it"
             ) from error
+        if self.run.last_checkpoint.is_file():
+            self._check_resumed()
         if self.trainer.world_size > 1:  # for the processes that Lightning starts
             os.environ["WANDB_RUN_ID"] = self.run.id
         text = yaml.safe_dump(self._complete_config(), sort_keys=False)
@@ -277,6 +349,23 @@ class CLI(LightningCLI):
         }
         for logger in self.trainer.loggers:
             logger.log_metrics(metrics, self.trainer.global_step - 1)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, running nothing that it may hold besides tensors and plain numbers.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no checkpoint, or holds something else.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    try:
+        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        return {"global_step": checkpoint["global_step"], **checkpoint}
+    except Exception as error:
+        reason = str(error).partition("\n")[0][:100]
+        raise ValueError(f"{path} is no checkpoint that can be read: {reason}") from error
 
 
 def own_callbacks(run: Run) -> list[Callback]:

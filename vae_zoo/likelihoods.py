@@ -67,7 +67,7 @@ class Bernoulli(Likelihood):
     """
 
     supports = frozenset({"binary"})
-    remedy = "binarize them, or use --model.likelihood Normal"
+    remedy = "binarize them (--data.binarization), or use --model.likelihood Normal"
 
     @property
     def params(self) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from vae_zoo.runs import Run, replace
+from vae_zoo.runs import STAGES, Run, replace
 
 
 class MetricsFile(Logger):
@@ -119,10 +119,11 @@ class WeightsAndBiases(WandbLogger):
                 run = super().experiment
             except wandb.Error as error:
                 print(f"W&B cannot be reached, so the run stays offline: {error}")
+                wandb.teardown()  # or the run's id is still taken
                 self._wandb_init["mode"] = "offline"
                 run = super().experiment
             run.define_metric("epoch")
-            for stage in ("train", "val", "test"):
+            for stage in STAGES:
                 run.define_metric(f"{stage}/*", step_metric="epoch")
         return self._experiment
 

@@ -1,7 +1,8 @@
 """Configs and sweep files that travel with the package, found by name from any folder."""
 
-from difflib import get_close_matches
 from pathlib import Path
+
+from vae_zoo.suggestion import did_you_mean
 
 PACKAGE = Path(__file__).parent
 
@@ -26,9 +27,5 @@ def find(kind: str, name: str) -> str:
     bare = name.removeprefix(f"{kind}/").removesuffix(".yaml")
     if bare in names:
         return str(root / f"{bare}.yaml")
-    close = get_close_matches(bare, names, n=1)
-    meant = f" Did you mean {close[0]}?" if close else ""
-    raise FileNotFoundError(
-        f"there is no file {name}, and no packaged one of that name.{meant} "
-        f"Packaged {kind}: {', '.join(names)}"
-    )
+    meant = did_you_mean(bare, names) or f"Packaged are {', '.join(names)}."
+    raise FileNotFoundError(f"there is no file {name}, and no packaged one of that name. {meant}")

@@ -1,8 +1,10 @@
 """A parser that finds packaged configs, and complains by an exception instead of its usage."""
 
+from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
+import yaml
 from lightning.pytorch.cli import LightningArgumentParser
 
 from vae_zoo.packaged import find
@@ -13,16 +15,21 @@ class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
         """Merge the config into what is there."""
+        path = config_path(values)
         try:
-            super().__call__(parser, cfg, config_path(values), option_string)
-        except ComplaintError as error:
-            where = f"{values:.60} is no valid YAML"
-            raise ComplaintError(str(error).replace("Problems parsing config", where)) from error
+            config = yaml.safe_load(Path(path).read_text() if path[0] != "{" else path)
+        except yaml.YAMLError as error:
+            raise ComplaintError(f"{values:.60} is no valid YAML: {error}") from error
+        if not isinstance(config, dict):
+            raise ComplaintError(
+                f"{values:.60} should hold a mapping of options, got {config!r:.60}"
+            )
+        super().__call__(parser, cfg, path, option_string)
 
 
 def config_path(value: str) -> str:
     """Find a config, unless it is written out as JSON."""
-    return value if value.lstrip().startswith("{") else find("configs", value)
+    return value.strip() if value.lstrip().startswith("{") else find("configs", value)
 
 
 class ComplaintError(ValueError):

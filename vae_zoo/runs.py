@@ -16,7 +16,6 @@ from filelock import FileLock
 
 ROOT = Path("runs")
 STAGES = ("train", "val", "test")
-TERMS = ("loss", "elbo", "reconstruction", "kl", "penalty")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ def draw(p: Distribution) -> Tensor:
         family = p.base_dist if isinstance(p, Independent) else p
         raise ValueError(
             f"the prior, a {type(family).__name__}, passes no gradients through its samples, so a "
-            "regularizer that compares samples cannot train it: use KL, or a normal prior"
+            "regularizer that compares samples cannot train it: use --model.regularizer KL, or "
+            "--model.prior StandardNormal or LearnedNormal"
         )
     return p.rsample()
 
@@ -33,13 +34,16 @@ def gather(x: Tensor) -> Tensor:
     the R losses and DDP averages over R, so R devices with B examples each train as one with R·B.
 
     Args:
-        x: This rank's examples, of shape ``(B, ...)``, with the same B on every rank.
+        x: This rank's examples, of shape ``(B, ...)``. Where gradients are computed, B is the same
+            on every rank; in an evaluation it may differ.
 
     Returns:
         The examples of all ranks, of shape ``(R·B, ...)``.
     """
     if not _several_ranks():
         return x
+    if not torch.is_grad_enabled():
+        return _gather_uneven(x)
     return _Gather.apply(x)  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -61,6 +65,20 @@ def directions(number: int, like: Tensor) -> Tensor:
 
 def _several_ranks() -> bool:
     return distributed.is_available() and distributed.is_initialized()
+
+
+def _gather_uneven(x: Tensor) -> Tensor:
+    """Stack parts of different sizes: padded to the largest on the way, and cut again."""
+    ranks = distributed.get_world_size()
+    size = torch.tensor([len(x)], device=x.device)
+    sizes = [torch.empty_like(size) for _ in range(ranks)]
+    distributed.all_gather(sizes, size)
+    counts = [int(size) for size in sizes]
+    padded = x.new_zeros(max(counts), *x.shape[1:])
+    padded[: len(x)] = x
+    parts = [torch.empty_like(padded) for _ in range(ranks)]
+    distributed.all_gather(parts, padded)
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
 
 class _Gather(torch.autograd.Function):  # torch.distributed.nn's own is deprecated

@@ -265,8 +265,10 @@ class VAE(LightningModule):
         optimizer = self.optimizer(groups)
         if self.lr_scheduler is None:
             return optimizer
-        scheduler = {"scheduler": self.lr_scheduler(optimizer), "interval": self.lr_interval}
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+        scheduler = self.lr_scheduler(optimizer)
+        monitor = getattr(scheduler, "monitor", "val/loss")  # for ReduceLROnPlateau
+        options = {"scheduler": scheduler, "interval": self.lr_interval, "monitor": monitor}
+        return {"optimizer": optimizer, "lr_scheduler": options}
 
     def _observe(self, stage: str, batch: tuple[Tensor, Tensor | None]) -> Terms:
         terms: Terms = self(*batch)

@@ -6,6 +6,7 @@ import torch
 from scipy.integrate import quad
 from scipy.special import logsumexp
 from scipy.stats import norm
+from torch.distributions import Independent, Normal
 from torch.testing import assert_close
 
 from vae_zoo.posteriors import DiagonalNormal
@@ -87,3 +88,13 @@ def test_the_one_sample_kl_to_a_mixture_is_unbiased():
     p = prior(torch.zeros(1, 0)).expand((100_000,))
     estimates = kl_divergence(q, p, q.rsample()).detach()
     assert abs(estimates.mean() - expected) < 4 * estimates.std() / len(estimates) ** 0.5
+
+
+def test_what_is_remembered_of_a_kl_is_for_the_same_prior_and_codes_alone():
+    q = Independent(Normal(torch.randn(5, 2), 1.0), 1)
+    z, other = q.rsample(), q.rsample()
+    mixture, fixed = MixtureOfNormals(2)(torch.zeros(1, 0)), StandardNormal(2)(torch.zeros(1, 0))
+    mixture, fixed = mixture.expand((5,)), fixed.expand((5,))
+    for p, codes in ((mixture, z), (mixture, other), (fixed, other), (mixture, z)):
+        again = Independent(Normal(q.base_dist.loc, q.base_dist.scale), 1)
+        assert_close(kl_divergence(q, p, codes), kl_divergence(again, p, codes))

@@ -29,6 +29,8 @@ class Pictures(Callback):
 
     def __init__(self, every_n_epochs: int = 10) -> None:
         super().__init__()
+        if every_n_epochs < 0:
+            raise ValueError(f"every_n_epochs must be non-negative, got {every_n_epochs}")
         self.every_n_epochs = every_n_epochs
 
     def on_validation_end(self, trainer: Trainer, pl_module: VAE) -> None:  # type: ignore[override]

@@ -28,7 +28,6 @@ class Regularizer(nn.Module, ABC):
         ValueError: The weight is negative or not finite.
     """
 
-    symbol = "λ"  # the literature's letter for the weight
     optimizer_options: dict[str, Any]  # of the regularizer's own parameters, if it has any
 
     def __init__(self, weight: float = 1.0) -> None:
@@ -77,7 +76,7 @@ class Regularizer(nn.Module, ABC):
     @property
     def label(self) -> str:
         """A short name for tables and legends, as "KL β=4"."""
-        return f"{type(self).__name__} {self.symbol}={self.weight:g}"
+        return f"{type(self).__name__} λ={self.weight:g}"
 
     def extra_repr(self) -> str:
         return f"weight={self.weight:g}"

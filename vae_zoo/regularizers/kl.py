@@ -16,13 +16,13 @@ def kl_divergence(q: Distribution, p: Distribution, z: Tensor) -> Tensor | None:
     """
     if isinstance(q, Delta):
         return None
-    prior, kl = getattr(q, "_kl", (None, None))  # what is logged is often what is minimised
-    if prior is not p:
+    prior, code, kl = getattr(q, "_kl", (None, None, None))  # often both logged and minimised
+    if prior is not p or code is not z:
         try:
             kl = torch.distributions.kl_divergence(q, p)
         except NotImplementedError:  # as for mixtures
             kl = q.log_prob(z) - p.log_prob(z)
-        q._kl = (p, kl)  # type: ignore[attr-defined]
+        q._kl = (p, z, kl)  # type: ignore[attr-defined]
     return kl
 
 
@@ -35,7 +35,9 @@ class KL(Regularizer):
         Higgins et al., β-VAE, 2017, eq. 4. https://openreview.net/forum?id=Sy2fzU9gl
     """
 
-    symbol = "β"
+    @property
+    def label(self) -> str:
+        return f"KL β={self.weight:g}"
 
     def divergence(self, q: Distribution, p: Distribution, z: Tensor) -> Tensor:
         """Average the divergence over the batch.
@@ -46,7 +48,7 @@ class KL(Regularizer):
         kl = kl_divergence(q, p, z)
         if kl is None:
             raise ValueError(
-                "KL needs the density of q(z | x), which a Deterministic posterior lacks: use the "
-                "posterior DiagonalNormal, or a regularizer of the codes, MMD or SlicedWasserstein"
+                "KL needs the density of q(z | x), which a Deterministic posterior lacks: use "
+                "--model.posterior DiagonalNormal, or --model.regularizer MMD or SlicedWasserstein"
             )
         return kl.mean()

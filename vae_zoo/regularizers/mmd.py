@@ -98,7 +98,7 @@ class MMD(Regularizer):
 
     @property
     def label(self) -> str:
-        return f"MMD {self.kernel} {self.symbol}={self.weight:g}"
+        return f"MMD {self.kernel} λ={self.weight:g}"
 
     def divergence(self, q: Distribution, p: Distribution, z: Tensor) -> Tensor:
         widths = 2 * z.shape[1] * self.scales

@@ -5,7 +5,6 @@ as any of twenty kinds, so that its own messages give twenty reasons: here the k
 is picked first.
 """
 
-import difflib
 import json
 from collections.abc import Iterable
 from functools import cache
@@ -14,6 +13,8 @@ from typing import Any
 
 from jsonschema import Draft7Validator, ValidationError
 from jsonschema.exceptions import best_match
+
+from vae_zoo.suggestion import did_you_mean
 
 # The key that tells a parameter's kind, in the order in which they decide.
 _KINDS = {
@@ -34,8 +35,7 @@ def _validator() -> Draft7Validator:
 def suggest(word: Any, known: Iterable[str]) -> str:
     """``Did you mean grid?``, or all that is known where no word is near."""
     known = sorted(known)
-    near = difflib.get_close_matches(str(word), known, n=1)
-    return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}"
+    return did_you_mean(word, known) or f"Known: {', '.join(known)}"
 
 
 def check_schema(config: Any) -> None:
