@@ -35,6 +35,7 @@ from vae_zoo.likelihoods import Normal
 from vae_zoo.loggers import MetricsFile, WeightsAndBiases
 from vae_zoo.networks import MLP
 from vae_zoo.posteriors import Deterministic
+from vae_zoo.profiler import NoProfiler
 from vae_zoo.regularizers import KL, Regularizer
 from vae_zoo.runs import Run
 from vae_zoo.sampling import draw, gather
@@ -146,6 +147,7 @@ def logged(folder: str) -> dict[str, Any]:
         "logger": [MetricsFile(run), WeightsAndBiases(run, {}, "benchmark", [])],
         "callbacks": [*own_callbacks(run), Progress(), Pictures()],
         "default_root_dir": folder,
+        "profiler": NoProfiler(),
     }
 
 

@@ -31,6 +31,7 @@ from vae_zoo.data import DataModule
 from vae_zoo.errors import explain, flatten, locate
 from vae_zoo.loggers import MetricsFile, WeightsAndBiases
 from vae_zoo.parser import ComplaintError, ConfigAction, Parser, config_path
+from vae_zoo.profiler import NoProfiler
 from vae_zoo.runs import ROOT, Run, replace
 from vae_zoo.vae import VAE
 
@@ -215,6 +216,7 @@ class CLI(LightningCLI):
         return super().instantiate_trainer(
             callbacks=callbacks,
             enable_progress_bar=bar,
+            profiler=self.config_init.fit.trainer.profiler or NoProfiler(),
             logger=self._loggers(self.config_init.fit.trainer.logger),
             default_root_dir=self.run.folder,
             **kwargs,
