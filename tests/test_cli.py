@@ -14,6 +14,7 @@ from vae_zoo import fit as training
 from vae_zoo.callbacks import pictures
 from vae_zoo.cli import main
 from vae_zoo.runs import Run
+from vae_zoo.sweep.space import read_sweep
 
 SMALL = [
     "fit",
@@ -261,6 +262,17 @@ def test_every_precision_trains(precision, network):
 def test_every_small_config_trains(file):
     assert run(*SMALL, "-c", file, "--trainer.fast_dev_run", "true") == 0
     assert not Path("runs").exists()
+
+
+SWEEPS = sorted(Path(__file__).parents[1].glob("sweeps/*.yaml"))
+
+
+@pytest.mark.parametrize("file", SWEEPS, ids=lambda file: file.stem)
+def test_every_trial_of_our_sweeps_trains(file):
+    for trial in read_sweep(file).trials:
+        if trial["seed_everything"] == 0:
+            words = ["-c", json.dumps(trial), "--trainer.fast_dev_run", "true"]
+            assert run("fit", "-c", "base", *words) == 0
 
 
 def test_the_name_of_a_run_comes_from_the_option_then_from_a_sweep(monkeypatch):
