@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,26 @@ def run(folder, *words, **environment):
 def only_run(folder):
     [config] = folder.glob("runs/*/*/config.yaml")
     return Run(config.parent)
+
+
+def test_an_interrupted_run_says_how_to_go_on_with_it(tmp_path):
+    words = [*FIT[:3], "--trainer.max_epochs", "500", "--trainer.logger", "false"]
+    process = subprocess.Popen(
+        [*COMMAND, *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while not list(tmp_path.glob("runs/*/*/checkpoints/last.ckpt")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    folder = only_run(tmp_path).folder.relative_to(tmp_path)
+    assert process.returncode != 0
+    assert f"stopped; `vae-zoo fit --resume {folder}` goes on where it was" in out
+    assert "Traceback" not in out
 
 
 @pytest.mark.parametrize("devices", [2, 3])

@@ -232,7 +232,12 @@ class CLI(LightningCLI):
             self._occupy()
         last = self.run.last_checkpoint
         path = ckpt_path or (str(last) if last.is_file() else None)
-        self.trainer.fit(model, datamodule=datamodule, ckpt_path=path, weights_only=True)
+        try:
+            self.trainer.fit(model, datamodule=datamodule, ckpt_path=path, weights_only=True)
+        except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
+            if self.trainer.is_global_zero and last.is_file():
+                print(f"stopped; `vae-zoo fit --resume {self.run.folder}` goes on where it was")
+            raise
         self._log_best()
         best = self.run.checkpoints / "best.ckpt"
         path = str(best if best.is_file() else last)
