@@ -83,7 +83,8 @@ class IndependentBernoulli(Independent):  # type: ignore[type-arg]
 
     def log_prob(self, value: Tensor) -> Tensor:
         logits = self.base_dist.logits
-        logits, value = torch.broadcast_tensors(logits, value)  # type: ignore[no-untyped-call]
+        if logits.shape != value.shape:
+            logits, value = torch.broadcast_tensors(logits, value)  # type: ignore[no-untyped-call]
         losses = binary_cross_entropy_with_logits(logits, value, reduction="none")
         return -losses.flatten(-self.reinterpreted_batch_ndims).sum(-1)
 
