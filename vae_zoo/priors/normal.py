@@ -25,7 +25,11 @@ class StandardNormal(Prior):
 
     def forward(self, c: Tensor) -> Distribution:
         normal = Normal(self.loc, self.scale, validate_args=False)
-        return Independent(normal, 1, validate_args=False)
+        return Standard(normal, 1, validate_args=False)
+
+
+class Standard(Independent):  # type: ignore[type-arg]
+    """N(0, I), known by its type: expectations under it may have a closed form."""
 
 
 class LearnedNormal(Prior):

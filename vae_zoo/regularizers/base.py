@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,18 @@ class Regularizer(nn.Module, ABC):
     It is then at once available to Python, as ``VAE(..., regularizer=Moments(weight=10.0))``, and
     to the command line, as ``--model.regularizer mine.Moments``.
 
+    A class declares where its divergence is not what one expects of it; ``vae-zoo check`` holds it
+    to that.
+
+    Attributes:
+        null_value: The divergence where q(z | x) = p for all x, or None where it has no bound.
+        biased: Whether the expectation of the divergence depends on the number of examples.
+        invariances: Changes of the codes by which it does not grow: "shift", "scale".
+        matches: Which codes equal the prior at the null value: all of q(z | x), or its means alone.
+        optimizer_options: Of the regularizer's own parameters, if it has any.
+        step: Number of optimizer steps taken; the VAE sets it before each.
+        dataset_size: Number N of training examples; the VAE sets it from the data module.
+
     Args:
         weight: Factor λ on the divergence.
 
@@ -28,7 +40,11 @@ class Regularizer(nn.Module, ABC):
         ValueError: The weight is negative or not finite.
     """
 
-    optimizer_options: dict[str, Any]  # of the regularizer's own parameters, if it has any
+    null_value: ClassVar[float | None] = 0.0
+    biased: ClassVar[bool] = False
+    invariances: ClassVar[frozenset[str]] = frozenset()
+    matches: ClassVar[Literal["posterior", "means"]] = "posterior"
+    optimizer_options: dict[str, Any]
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
@@ -36,6 +52,8 @@ class Regularizer(nn.Module, ABC):
             raise ValueError(f"weight must be non-negative, got {weight}")
         self.weight = weight
         self.optimizer_options = {}
+        self.step = 0
+        self.dataset_size: int | None = None
 
     @abstractmethod
     def divergence(self, q: Distribution, p: Distribution, z: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from torch.distributions import Distribution
 
 from vae_zoo.posteriors import Delta
 from vae_zoo.regularizers.base import Regularizer
+from vae_zoo.regularizers.families import require_density
 
 
 def kl_divergence(q: Distribution, p: Distribution, z: Tensor) -> Tensor | None:
@@ -45,10 +46,7 @@ class KL(Regularizer):
         Raises:
             ValueError: q has no density.
         """
+        require_density(q, "KL")
         kl = kl_divergence(q, p, z)
-        if kl is None:
-            raise ValueError(
-                "KL needs the density of q(z | x), which a Deterministic posterior lacks: use "
-                "--model.posterior DiagonalNormal, or --model.regularizer MMD or SlicedWasserstein"
-            )
+        assert kl is not None  # q has a density
         return kl.mean()

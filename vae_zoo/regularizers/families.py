@@ -1,0 +1,60 @@
+"""What a closed form asks of the posterior and the prior."""
+
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+
+from vae_zoo.posteriors import Delta
+from vae_zoo.priors.normal import Standard
+
+
+def mean_and_scale(d: Distribution, role: str, user: str) -> tuple[Tensor, Tensor]:
+    """Take the mean and the standard deviation out of a diagonal normal.
+
+    Args:
+        d: The distribution, of batch shape ``(B,)`` and event shape ``(D,)``.
+        role: What it is, "posterior" or "prior".
+        user: Name of the regularizer that asks.
+
+    Returns:
+        Both of shape ``(B, D)``.
+
+    Raises:
+        ValueError: It is no diagonal normal.
+    """
+    if isinstance(d, Independent) and isinstance(d.base_dist, Normal):
+        return d.base_dist.loc, d.base_dist.scale
+    fit = "DiagonalNormal" if role == "posterior" else "StandardNormal or LearnedNormal"
+    raise ValueError(
+        f"{user} needs a diagonal normal {role}, got a {family(d)}: use --model.{role} {fit}"
+    )
+
+
+def require_density(q: Distribution, user: str) -> None:
+    """Refuse a posterior that is a point.
+
+    Raises:
+        ValueError: q has no density.
+    """
+    if isinstance(q, Delta):
+        raise ValueError(
+            f"{user} needs the density of q(z | x), which a Deterministic posterior lacks: use "
+            "--model.posterior DiagonalNormal, or --model.regularizer MMD or SlicedWasserstein"
+        )
+
+
+def require_standard(p: Distribution, user: str) -> None:
+    """Refuse a prior under which expectations have no closed form.
+
+    Raises:
+        ValueError: p is not N(0, I).
+    """
+    if not isinstance(p, Standard):
+        raise ValueError(
+            f"{user} has its exact expectation under N(0, I) alone, got a {family(p)}: use "
+            "--model.prior StandardNormal, or sample the prior"
+        )
+
+
+def family(d: Distribution) -> str:
+    """Name a distribution, past the wrapper that only makes its dimensions one event."""
+    return type(d.base_dist if isinstance(d, Independent) else d).__name__
