@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 FAMILIES = {  # the module of each family, and the class that all its members derive from
     "regularizers": "Regularizer",
+    "objectives": "Objective",
     "priors": "Prior",
     "posteriors": "Posterior",
     "likelihoods": "Likelihood",
@@ -48,9 +49,13 @@ def _members(family: str, base: str) -> Iterator[Entry]:
         if isinstance(node, ast.ClassDef)
     }
     for name, node in classes.items():
-        if name != base and _derives(node, base, classes):
+        if not _abstract(node) and _derives(node, base, classes):
             text = ast.get_docstring(node) or ""
             yield Entry(family, name, text.partition("\n")[0], _source(text))
+
+
+def _abstract(node: ast.ClassDef) -> bool:
+    return any(isinstance(parent, ast.Name) and parent.id == "ABC" for parent in node.bases)
 
 
 def _derives(node: ast.ClassDef, base: str, classes: dict[str, ast.ClassDef]) -> bool:

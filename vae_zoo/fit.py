@@ -85,6 +85,7 @@ def prepare_processor() -> None:
 
 def quieten() -> None:
     """Leave to the screen what concerns the user."""
+    warnings.formatwarning = lambda message, *_, **__: f"vae-zoo: warning: {message}\n"
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
@@ -143,6 +144,7 @@ class CLI(LightningCLI):
         parser.add_argument("--name", type=str | None, default=None, help=message)
         message = "go on with the run in this folder, with its config"
         parser.add_argument("--resume", type=str | None, default=None, help=message)
+        parser.set_defaults({"model.objective": {"class_path": "PenalizedLikelihood"}})
         for size in ("shape", "classes"):
             parser.link_arguments(f"data.{size}", f"model.{size}", apply_on="instantiate")
 

@@ -14,6 +14,7 @@ class Terms(NamedTuple):
     from below whatever the regularizer. Only ``KL(weight=1)`` makes the one minus the other.
     """
 
+    loss: Tensor  # what is minimised, a scalar
     reconstruction: Tensor  # -log p(x | z), of shape (B,)
     kl: Tensor | None  # KL(q(z | x) ‖ p(z)), of shape (B,); None for a deterministic posterior
     penalty: Tensor  # the weighted regularizer, a scalar
@@ -23,13 +24,10 @@ class Terms(NamedTuple):
     def elbo(self) -> Tensor | None:  # of shape (B,)
         return None if self.kl is None else -(self.reconstruction + self.kl)
 
-    @property
-    def loss(self) -> Tensor:
-        return self.reconstruction.mean() + self.penalty
-
     def detach(self) -> "Terms":
         """Cut the terms off from their gradients."""
         return Terms(
+            self.loss.detach(),
             self.reconstruction.detach(),
             None if self.kl is None else self.kl.detach(),
             self.penalty.detach(),

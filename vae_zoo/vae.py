@@ -19,6 +19,7 @@ from vae_zoo.assembly import make, make_network
 from vae_zoo.conditions import ConditionFactory, Unconditional
 from vae_zoo.likelihoods import Bernoulli, LikelihoodFactory
 from vae_zoo.networks import MLP, NetworkFactory
+from vae_zoo.objectives import Objective, PenalizedLikelihood
 from vae_zoo.posteriors import DiagonalNormal, PosteriorFactory
 from vae_zoo.priors import PriorFactory, StandardNormal
 from vae_zoo.regularizers import Regularizer, kl_divergence
@@ -43,6 +44,7 @@ class VAE(LightningModule):
         posterior: Makes the family of q(z | x).
         likelihood: Makes the family of p(x | z).
         condition: Makes the map from labels to what a conditional model knows of them.
+        objective: What is minimised, such as ``ImportanceWeighted(samples=5)``.
         classes: Number of labels; on the command line that of the data.
         optimizer: Makes the optimizer from the parameters.
         lr_scheduler: Makes the scheduler of the learning rate from the optimizer.
@@ -65,6 +67,7 @@ class VAE(LightningModule):
         posterior: PosteriorFactory = DiagonalNormal,
         likelihood: LikelihoodFactory = Bernoulli,
         condition: ConditionFactory = Unconditional,
+        objective: Objective = PenalizedLikelihood(),  # noqa: B008 (deep-copied)
         classes: int = 0,
         optimizer: OptimizerCallable = Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
@@ -83,10 +86,12 @@ class VAE(LightningModule):
         self.decoder = make_network("decoder", decoder, (latent_dim,), self.likelihood.params, c)
         if not isinstance(regularizer, Regularizer):
             raise TypeError(f"regularizer must be an object, such as KL(), got {regularizer!r}")
-        self.regularizer = deepcopy(regularizer)  # may be given to several models
-        for part in self.regularizer.modules():
-            if isinstance(part, Regularizer):  # wrapped ones too
-                part.build(latent_dim)
+        if not isinstance(objective, Objective):
+            raise TypeError(f"objective must be an object, such as GECO(9.0), got {objective!r}")
+        objective.check(regularizer)
+        self.objective, self.regularizer = deepcopy(objective), deepcopy(regularizer)
+        for part in self._regularizers():
+            part.build(latent_dim)
         self.optimizer, self.lr_scheduler, self.lr_interval = optimizer, lr_scheduler, lr_interval
         self._loaded_noise: Tensor | None = None
         self._paused_noise: Tensor | None = None
@@ -98,6 +103,10 @@ class VAE(LightningModule):
             self.__dict__[name] = value
         else:
             super().__setattr__(name, value)
+
+    def _regularizers(self) -> list[Regularizer]:
+        """The regularizer and those that it wraps."""
+        return [part for part in self.regularizer.modules() if isinstance(part, Regularizer)]
 
     def encode(self, x: Tensor, c: Tensor) -> Distribution:
         """Return q(z | x), of batch shape ``(B,)`` and event shape ``(D,)``."""
@@ -112,13 +121,27 @@ class VAE(LightningModule):
         c = self._condition(y)
         q = self.encode(x, c)
         p = self.prior(c).expand(q.batch_shape)
-        z = q.rsample()
+        z = q.rsample(self.objective.sample_shape)  # (*K, B, D)
+        reconstruction = -self._log_likelihood(x, z, c)
+        kl = kl_divergence(q, p, z)
+        samples = len(self.objective.sample_shape)
+        code = z[0] if samples else z
+        penalty = self.regularizer(q, p, code)
         return Terms(
-            reconstruction=-self.decode(z, c).log_prob(x),
-            kl=kl_divergence(q, p, z),
-            penalty=self.regularizer(q, p, z),
-            critic=self.regularizer.critic_loss(q, p, z),
+            loss=self.objective(q, p, z, reconstruction, penalty),
+            reconstruction=reconstruction.mean(0) if samples else reconstruction,
+            kl=kl.mean(0) if kl is not None and kl.dim() > 1 else kl,
+            penalty=penalty,
+            critic=self.regularizer.critic_loss(q, p, code),
         )
+
+    def _log_likelihood(self, x: Tensor, z: Tensor, c: Tensor) -> Tensor:
+        """Return log p(x | z), of shape ``(*K, B)``, of codes of shape ``(*K, B, D)``."""
+        if z.dim() == 2:
+            return self.decode(z, c).log_prob(x)
+        k = len(z)
+        x, c = (part.expand(k, *part.shape).flatten(0, 1) for part in (x, c))
+        return self.decode(z.flatten(0, 1), c).log_prob(x).view(k, -1)
 
     def _condition(self, y: Tensor | None) -> Tensor:
         return self.condition(y).to(self.dtype)  # type: ignore[no-any-return]
@@ -176,6 +199,8 @@ class VAE(LightningModule):
     def setup(self, stage: str) -> None:
         if data := getattr(self.trainer, "datamodule", None):
             self.check(data, self.trainer.world_size)
+            for part in self._regularizers():
+                part.dataset_size = getattr(data, "size", None)
 
     def check(self, data: Any, devices: int = 1) -> None:
         """Refuse data, or batches of them, that the model cannot be trained on.
@@ -193,12 +218,19 @@ class VAE(LightningModule):
             self.rehearse(min(batch_size * devices, 8))
 
     def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> Tensor:
+        for part in self._scheduled:
+            part.step = self.trainer.global_step
         terms = self._observe("train", batch)
         return terms.loss if terms.critic is None else terms.loss + terms.critic
 
     def on_train_batch_end(self, *_: Any) -> None:
         if len(self.mean_terms["train"].kept) >= self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
             self._log_train()
+
+    def on_fit_start(self) -> None:
+        self._scheduled = self._regularizers()
+        for part in self._scheduled:
+            part.check_schedule(self.trainer.estimated_stepping_batches)
 
     def on_train_start(self) -> None:
         if self._loaded_noise is not None:
@@ -257,11 +289,13 @@ class VAE(LightningModule):
         self._paused_noise = None
 
     def configure_optimizers(self) -> Any:
-        own = dict.fromkeys(self.regularizer.parameters())  # an ordered set: most have none
-        rest = [parameter for parameter in self.parameters() if parameter not in own]
-        groups: list[dict[str, Any]] = [{"params": rest}]
-        if own:
-            groups.append({"params": list(own), **self.regularizer.optimizer_options})
+        left = dict.fromkeys(self.parameters())  # an ordered set
+        own: list[dict[str, Any]] = []
+        for part in reversed(self._regularizers()):  # what is wrapped before what wraps it
+            if params := [parameter for parameter in part.parameters() if parameter in left]:
+                own.append({"params": params, **part.optimizer_options})
+                left = {parameter: None for parameter in left if parameter not in set(params)}
+        groups: list[dict[str, Any]] = [{"params": list(left)}, *own]
         optimizer = self.optimizer(groups)
         if self.lr_scheduler is None:
             return optimizer
@@ -277,6 +311,8 @@ class VAE(LightningModule):
 
     def _means(self, stage: str) -> Mapping[str, Tensor]:
         means = self.mean_terms[stage].take(partial(self.trainer.strategy.reduce, reduce_op="sum"))
+        if stage != "train":
+            means = self.objective.judge(means)
         return {f"{stage}/{name}": mean for name, mean in means.items()}
 
     def _log_train(self) -> None:

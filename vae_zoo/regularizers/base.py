@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -40,10 +40,10 @@ class Regularizer(nn.Module, ABC):
         ValueError: The weight is negative or not finite.
     """
 
-    null_value: ClassVar[float | None] = 0.0
-    biased: ClassVar[bool] = False
-    invariances: ClassVar[frozenset[str]] = frozenset()
-    matches: ClassVar[Literal["posterior", "means"]] = "posterior"
+    null_value: float | None = 0.0
+    biased: bool = False
+    invariances: frozenset[str] = frozenset()
+    matches: Literal["posterior", "means"] = "posterior"
     optimizer_options: dict[str, Any]
 
     def __init__(self, weight: float = 1.0) -> None:
@@ -90,6 +90,9 @@ class Regularizer(nn.Module, ABC):
 
     def build(self, latent_dim: int) -> None:
         """Make the parts that need the size of the codes; the VAE's constructor calls it."""
+
+    def check_schedule(self, steps: float) -> None:
+        """Warn of a schedule that so many training steps would cut short; most have none."""
 
     @property
     def label(self) -> str:
