@@ -2,10 +2,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint bench picture
+.PHONY: help install demo test test-slow lint bench pairs picture bench-regularizers bench-peers
 
 help:  ## Show this
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 25
 
 install: $(VENV)/installed  ## Make .venv, with the versions that were tested
 
@@ -31,8 +31,18 @@ lint: install  ## Run ruff and mypy
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: install  ## Time a training step beside a bare loop
+bench: install bench-regularizers  ## Time a training step beside a bare loop, and the regularizers
 	$(BIN)/python benchmarks/step.py
+
+pairs: install  ## Write docs/pairs.md: which regularizers go with which priors
+	$(BIN)/python -m vae_zoo.compatibility docs/pairs.md
+
+bench-regularizers: install  ## Time the regularizers beside others
+	$(BIN)/python benchmarks/regularizers.py
+
+bench-peers: install  ## Install what they are timed beside
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --no-deps pythae==0.1.2
 
 picture: demo  ## Take the README's picture of the demo's page (needs Chromium)
 	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars \

@@ -95,7 +95,7 @@ def test_the_real_client_keeps_config_group_tags_terms_and_images(tmp_path):
     assert config == done.config
     assert config["seed_everything"] == 3
     assert begun["run_group"] == "Digits/MMD"
-    assert begun["tags"] == ["MMD imq λ=1", "StandardNormal", "Bernoulli"]
+    assert begun["tags"] == ["MMD imq λ=1", "StandardNormal", "Bernoulli", "PenalizedLikelihood"]
     logged = {}
     for record in records:
         if record["type"] == "history":

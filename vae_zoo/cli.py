@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vae_zoo.catalogue import FAMILIES, catalogue
+from vae_zoo.new import write_regularizer
 
 TRAINING = {
     "fit": "train a model",
@@ -22,6 +23,8 @@ examples:
   vae-zoo fit -c base --model.regularizer mine.Moments
   vae-zoo sweep divergences -j 2
   vae-zoo compare runs/divergences
+  vae-zoo new regularizer Moments
+  vae-zoo check moments.Moments
 
 `vae-zoo fit --help` shows all options, `vae-zoo fit --model.regularizer.help MMD` those of a class.
 """
@@ -57,6 +60,13 @@ def _run(words: list[str]) -> int:
 
         compare(options.folders, options.output)
         return 0
+    if options.command == "check":
+        from vae_zoo.contract.command import run_check  # imports torch, for seconds
+
+        return run_check(options.regularizer, options.options)
+    if options.command == "new":
+        print(write_regularizer(options.name, Path.cwd()), end="")
+        return 0
     _list(options.family)
     return 0
 
@@ -78,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="compare runs, in a table and on a page")
     compare.add_argument("folders", type=Path, nargs="+", help="runs, or folders that hold them")
     compare.add_argument("-o", "--output", type=Path, help="the page (default: comparison.html)")
+    check = commands.add_parser("check", help="hold a regularizer to what each must satisfy")
+    check.add_argument("regularizer", help="of the zoo, as MMD, or of a file, as moments.Moments")
+    check.add_argument("options", nargs=argparse.REMAINDER, help="its own, as --kernel gaussian")
+    new = commands.add_parser("new", help="write a regularizer of your own, and its test")
+    new.add_argument("family", choices=["regularizer"])
+    new.add_argument("name", help="name of the class, as Moments: writes moments.py")
     listing = commands.add_parser("list", help="list the zoo: every class that can be named")
     listing.add_argument("family", nargs="?", choices=[*FAMILIES], help="one family only")
     return parser

@@ -31,6 +31,7 @@ from vae_zoo.catalogue import FAMILIES
 from vae_zoo.data import DataModule
 from vae_zoo.errors import explain, flatten, locate
 from vae_zoo.loggers import MetricsFile, WeightsAndBiases
+from vae_zoo.objectives import PenalizedLikelihood
 from vae_zoo.parser import ComplaintError, ConfigAction, Parser, config_path
 from vae_zoo.profiler import NoProfiler
 from vae_zoo.runs import ROOT, Run, replace
@@ -317,10 +318,9 @@ class CLI(LightningCLI):
             return loggers
         config = self._complete_config()
         group = "/".join(type(part).__name__ for part in (self.datamodule, self.model.regularizer))
-        tags = [type(self.model.prior).__name__, type(self.model.likelihood).__name__]
-        loggers.append(
-            WeightsAndBiases(self.run, config, group, [self.model.regularizer.label, *tags])
-        )
+        parts = (self.model.prior, self.model.likelihood, self.model.objective)
+        tags = [self.model.regularizer.label, *(type(part).__name__ for part in parts)]
+        loggers.append(WeightsAndBiases(self.run, config, group, tags))
         extra = given if isinstance(given, list) else [given]
         return loggers + [logger for logger in extra if logger not in (None, True)]
 
@@ -353,9 +353,10 @@ class CLI(LightningCLI):
             os.environ["WANDB_RUN_ID"] = self.run.id
         text = yaml.safe_dump(self._complete_config(), sort_keys=False)
         replace(self.run.config_file, text)
-        print(
-            f"{self.run.folder}: {self.model.regularizer.label} on {type(self.datamodule).__name__}"
-        )
+        what = self.model.regularizer.label
+        if type(self.model.objective) is not PenalizedLikelihood:
+            what += f" under {type(self.model.objective).__name__}"
+        print(f"{self.run.folder}: {what} on {type(self.datamodule).__name__}")
 
     def _log_best(self) -> None:
         """Log ``best/val_elbo`` and ``best/val_loss``: the terms of the epoch of best.ckpt."""

@@ -63,6 +63,21 @@ def directions(number: int, like: Tensor) -> Tensor:
     return normalize(vectors, dim=1)
 
 
+def permute_dimensions(x: Tensor) -> Tensor:
+    """Permute each dimension over the examples on its own, alike on all ranks.
+
+    Args:
+        x: Examples of all ranks, of shape ``(N, D)``.
+
+    Returns:
+        Samples of the product of the marginals, of shape ``(N, D)``.
+    """
+    noise = torch.rand_like(x, dtype=torch.float)
+    if _several_ranks():
+        distributed.broadcast(noise, src=0)
+    return x.gather(0, noise.argsort(dim=0))
+
+
 def _several_ranks() -> bool:
     return distributed.is_available() and distributed.is_initialized()
 

@@ -194,7 +194,22 @@ class VAE(LightningModule):
         if terms.penalty.shape != ():
             shape = tuple(terms.penalty.shape)
             raise ValueError(f"{name}.divergence must return a scalar, got the shape {shape}")
+        self._check_prior(terms.loss)
         return terms
+
+    def _check_prior(self, loss: Tensor) -> None:
+        """Refuse to leave a learned prior as it was, in silence."""
+        learned = dict(self.prior.named_parameters())
+        learned = {name: weight for name, weight in learned.items() if weight.requires_grad}
+        if not learned or not torch.is_grad_enabled():
+            return
+        gradients = torch.autograd.grad(loss, list(learned.values()), allow_unused=True)
+        if any(gradient is None for gradient in gradients):
+            raise ValueError(
+                f"{type(self.regularizer).__name__} does not train a {type(self.prior).__name__}, "
+                "which would stay as it began: use --model.prior StandardNormal, or another "
+                "regularizer"
+            )
 
     def setup(self, stage: str) -> None:
         if data := getattr(self.trainer, "datamodule", None):

@@ -25,7 +25,7 @@ def test_the_weight_multiplies_the_divergence(family):
 
 
 def test_an_unknown_kernel_is_refused():
-    with pytest.raises(ValueError, match="kernel must be one of gaussian, imq, got gauss"):
+    with pytest.raises(ValueError, match="kernel must be one of gaussian, imq, laplace, got gauss"):
         MMD(kernel="gauss")
 
 

@@ -10,9 +10,14 @@ from torch.autograd import gradcheck
 from torch.testing import assert_close
 
 from vae_zoo.posteriors import Delta
-from vae_zoo.regularizers import MMD, mmd
+from vae_zoo.regularizers import MMD, mmd, pairs
+from vae_zoo.regularizers.mmd import median_distance
 
-KERNELS = {"gaussian": lambda r2, c: math.exp(-r2 / c), "imq": lambda r2, c: c / (c + r2)}
+KERNELS = {
+    "gaussian": lambda r2, c: math.exp(-r2 / c),
+    "imq": lambda r2, c: c / (c + r2),
+    "laplace": lambda r2, c: math.exp(-math.sqrt(r2 / c)),
+}
 
 
 def by_definition(x, y, kernel, widths):
@@ -35,8 +40,11 @@ def between_normals(shift, d, kernel, width):
 
     if kernel == "gaussian":
         return gaussian(width)
-    # C / (C + r²) = ∫ exp(-t) exp(-t r² / C) dt, a mixture of Gaussian kernels.
-    return quad(lambda t: math.exp(-t) * gaussian(width / t), 0, math.inf)[0]
+    if kernel == "imq":  # C / (C + r²) = ∫ exp(-t) exp(-t r² / C) dt, a mixture of Gaussians
+        return quad(lambda t: math.exp(-t) * gaussian(width / t), 0, math.inf)[0]
+    # exp(-r / √C) = 2/√π ∫ exp(-a² - r² / 4 C a²) da.
+    density = quad(lambda a: math.exp(-(a**2)) * gaussian(4 * width * a**2), 1e-9, math.inf)[0]
+    return 2 / math.sqrt(math.pi) * density
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -86,6 +94,80 @@ def test_the_gradient_of_mmd_is_that_of_finite_differences(kernel):
     y = torch.randn(4, 3, dtype=torch.double, requires_grad=True)
     widths = torch.tensor([0.7, 3.0], dtype=torch.double)
     assert gradcheck(lambda x, y: mmd(x, y, kernel, widths), (x, y))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_chunks_leave_value_and_gradient_as_they_are(kernel, monkeypatch):
+    x = torch.randn(11, 3, dtype=torch.double, requires_grad=True)
+    y = torch.randn(7, 3, dtype=torch.double, requires_grad=True)
+
+    def value_and_gradients():
+        value = mmd(x, y, kernel, torch.tensor([2.0]))
+        return value, *torch.autograd.grad(value, (x, y))
+
+    whole = value_and_gradients()
+    monkeypatch.setattr(pairs, "rows_per_chunk", lambda like, numbers: 3)
+    assert_close(value_and_gradients(), whole)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_equal_codes_have_a_finite_gradient(kernel):
+    x = torch.ones(4, 3, requires_grad=True)
+    y = torch.cat([torch.ones(2, 3), torch.randn(2, 3)]).requires_grad_()
+    mmd(x, y, kernel, torch.tensor([1.0])).backward()
+    assert x.grad.isfinite().all()
+    assert y.grad.isfinite().all()
+    assert x.grad.any()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_mmd_does_not_depend_on_where_the_origin_is(kernel):
+    x, y, widths = torch.randn(50, 3), torch.randn(50, 3) + 0.3, torch.tensor([1.0])
+    far = mmd(x + 1000, y + 1000, kernel, widths)
+    assert_close(far, mmd(x, y, kernel, widths), rtol=2e-3, atol=0)
+
+
+def test_mmd_without_gradients_has_the_same_value():
+    x, y, widths = torch.randn(6, 3, requires_grad=True), torch.randn(6, 3), torch.tensor([1.0])
+    with torch.inference_mode():
+        value = mmd(x, y, "imq", widths)
+    assert torch.equal(value, mmd(x, y, "imq", widths).detach())
+
+
+def test_the_memory_of_mmd_does_not_grow_with_the_square_of_the_batch(monkeypatch):
+    x, sizes = torch.randn(1500, 4, requires_grad=True), []
+    squared_distances = pairs._squared_distances
+
+    def record(x, y):
+        sizes.append(len(x) * len(y))
+        return squared_distances(x, y)
+
+    monkeypatch.setattr(pairs, "_squared_distances", record)
+    mmd(x, torch.randn(1500, 4), "imq", torch.tensor([1.0])).backward()
+    assert max(sizes) <= 2**17 < 1500**2
+
+
+def test_the_median_is_that_of_the_pooled_samples_and_carries_no_gradient():
+    x, y = torch.randn(9, 2, requires_grad=True), 3 * torch.randn(8, 2)
+    pooled = torch.cat([x, y]).detach()
+    expected = np.quantile(
+        [(a - b).norm() for i, a in enumerate(pooled) for b in pooled[:i]],
+        0.5,
+        method="lower",
+    )
+    median = median_distance(x, y)
+    assert_close(median, torch.tensor(expected))
+    assert not median.requires_grad
+
+
+def test_the_median_width_is_the_unit_of_the_scales():
+    x, y = torch.randn(9, 2), 3 * torch.randn(9, 2)
+    width = median_distance(x, y).square()
+    expected = mmd(x, y, "imq", width * torch.tensor([0.5, 2.0]))
+    regularizer = MMD(scales=[0.5, 2.0], width="median")
+    assert_close(regularizer(Delta(x), Delta(y), x), expected)
+    by_units = regularizer(Delta(10 * x), Delta(10 * y), 10 * x)
+    assert_close(by_units, expected)
 
 
 def test_mmd_refuses_a_single_sample():

@@ -6,18 +6,68 @@ import sys
 import pytest
 import torch
 from torch import distributed, multiprocessing
+from torch.distributions import Independent, Normal
 from torch.testing import assert_close
 
 from vae_zoo.posteriors import Delta
-from vae_zoo.regularizers import MMD, SlicedWasserstein
+from vae_zoo.priors.normal import Standard
+from vae_zoo.regularizers import (
+    DIP,
+    MMD,
+    CramerWold,
+    EmpiricalWasserstein,
+    EnergyDistance,
+    FactorVAE,
+    FreeBits,
+    GaussianWasserstein,
+    MaxSlicedWasserstein,
+    Moments,
+    Sinkhorn,
+    SlicedWasserstein,
+    SteinDiscrepancy,
+    Sum,
+    TotalCorrelation,
+)
 from vae_zoo.sampling import directions, gather
 
 RANKS, B = 2, 6
 REGULARIZERS = {
+    "free bits": FreeBits(GaussianWasserstein(weight=2.0), nats=2.0),  # ranks straddle it
     "imq": MMD(weight=3.0),
     "gaussian": MMD(kernel="gaussian"),
+    "laplace": MMD(kernel="laplace", width="median"),
+    "exact": Sum([MMD(prior="exact"), GaussianWasserstein()]),
+    "posterior": Sum([MMD(kernel="gaussian", prior="posterior"), GaussianWasserstein()]),
+    "energy": EnergyDistance(),
+    "energy exact": Sum([EnergyDistance(prior="exact"), GaussianWasserstein()]),
+    "cramer-wold": Sum([CramerWold(), GaussianWasserstein()]),
+    "stein": SteinDiscrepancy(),
     "sliced": SlicedWasserstein(projections=5),
+    "sliced exact": Sum([SlicedWasserstein(prior="exact", order=3), GaussianWasserstein()]),
+    "max sliced": MaxSlicedWasserstein(starts=2),
+    "sinkhorn": Sinkhorn(blur=0.5),
+    "empirical": EmpiricalWasserstein(),
+    "moments": Moments(),
+    "dip I": Sum([DIP(), GaussianWasserstein()]),
+    "dip II": Sum([DIP(kind="II"), GaussianWasserstein()]),
+    "total correlation": TotalCorrelation(),
 }
+REGULARIZERS["total correlation"].dataset_size = 100
+
+
+def normal(loc):
+    """A normal for those that need one; it passes for N(0, I) with those that ask for its type."""
+    return Standard(Normal(loc, torch.ones_like(loc)), 1)
+
+
+def widening(loc):
+    """A normal whose scale differs between examples too."""
+    return Independent(Normal(loc, 0.5 + loc.sigmoid()), 1)
+
+
+NORMALS = dict.fromkeys(["dip I", "dip II", "total correlation", "posterior"], normal)
+KNOWN = ["sliced exact", "moments", "exact", "energy exact", "cramer-wold", "stein"]
+PRIORS = {**dict.fromkeys(KNOWN, normal), **NORMALS}  # of the others a point for each example
 
 
 def gradients(x, y):
@@ -27,9 +77,20 @@ def gradients(x, y):
         encoder = torch.linspace(-1, 1, 12).view(4, 3).double().requires_grad_()
         mean = torch.full((3,), 0.5).double().requires_grad_()
         z = x @ encoder
-        regularizer(Delta(z), Delta(y + mean), z).backward()
+        q, p = (widening if name in NORMALS else Delta)(z), PRIORS.get(name, Delta)(y + mean)
+        regularizer(q, p, z).backward()
         found[f"{name} encoder"], found[f"{name} prior"] = encoder.grad, mean.grad
     return found
+
+
+def gradient_of_a_critic(x, rank):
+    """The gradient of the critic of a FactorVAE, whose permutations all ranks must share."""
+    regularizer = FactorVAE(hidden=[5])
+    torch.manual_seed(7)
+    regularizer.build(4)
+    torch.manual_seed(rank)
+    regularizer.double().critic_loss(Delta(x), Delta(x), x).backward()
+    return torch.cat([parameter.grad.flatten() for parameter in regularizer.parameters()])
 
 
 def run_rank(rank, folder, x, y):
@@ -38,6 +99,7 @@ def run_rank(rank, folder, x, y):
     )
     torch.manual_seed(rank)  # ranks draw different noise, but the same directions
     found = gradients(x.chunk(RANKS)[rank], y.chunk(RANKS)[rank])
+    found["critic"] = gradient_of_a_critic(x.chunk(RANKS)[rank], rank)
     for gradient in found.values():
         distributed.all_reduce(gradient)
         gradient /= RANKS  # the mean, as DDP takes it
@@ -77,6 +139,12 @@ def test_two_ranks_have_the_gradient_of_one_with_all_examples(ranks, x, y, name,
     assert expected.abs().max() > 1e-3
     for found in ranks:
         assert_close(found[f"{name} {of}"], expected)
+
+
+def test_two_ranks_train_a_critic_of_compared_codes_as_one(ranks, x):
+    expected = gradient_of_a_critic(x, rank=0)
+    for found in ranks:
+        assert_close(found["critic"], expected)
 
 
 def test_all_ranks_draw_the_same_directions(ranks):

@@ -3,13 +3,19 @@
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import quad
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import kstest
+from scipy.stats import kstest, norm, wasserstein_distance
 from torch.autograd import gradcheck
 from torch.testing import assert_close
 
 from vae_zoo.posteriors import Delta
-from vae_zoo.regularizers import SlicedWasserstein, sliced_wasserstein
+from vae_zoo.priors import StandardNormal
+from vae_zoo.regularizers import (
+    SlicedWasserstein,
+    sliced_wasserstein,
+    sliced_wasserstein_to_standard,
+)
 from vae_zoo.sampling import directions
 
 
@@ -96,3 +102,70 @@ def test_as_many_directions_are_drawn_as_asked_and_anew_each_time():
 def test_unequal_numbers_of_samples_are_refused():
     with pytest.raises(ValueError, match="as many samples, got 3 and 4"):
         sliced_wasserstein(torch.randn(3, 2), torch.randn(4, 2), directions(1, torch.ones(1, 2)))
+
+
+def test_at_order_1_it_is_scipys_distance_along_each_direction():
+    x, y, along = torch.randn(30, 4).double(), torch.rand(30, 4).double(), torch.eye(4).double()
+    expected = np.mean([wasserstein_distance(a, b) for a, b in zip(x.T, y.T, strict=True)])
+    assert_close(sliced_wasserstein(x, y, along, order=1).item(), expected)
+
+
+@pytest.mark.parametrize("order", [1, 1.5, 3, 4])
+def test_the_order_is_the_power_of_the_gaps_whatever_their_sign(order):
+    x, m = torch.randn(50, 1), torch.tensor([-1.7])
+    along = torch.ones(1, 1)
+    assert_close(sliced_wasserstein(x, x + m, along, order), torch.tensor(1.7**order))
+    assert_close(sliced_wasserstein(x + m, x, along, order), torch.tensor(1.7**order))
+    regularizer = SlicedWasserstein(weight=2.0, order=order)
+    assert_close(regularizer(Delta(x), Delta(x + m), x), torch.tensor(2 * 1.7**order))
+
+
+@pytest.mark.parametrize("order", [1, 1.5, 2, 3])
+def test_the_gradient_at_equal_samples_is_zero_at_every_order(order):
+    x = torch.randn(9, 3, requires_grad=True)
+    sliced_wasserstein(x, x.detach().clone(), directions(4, x), order).backward()
+    assert_close(x.grad, torch.zeros(9, 3))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_to_the_standard_normal_it_is_the_integral_over_the_levels(order):
+    x = torch.linspace(-2, 3, 400).double().unsqueeze(1)
+
+    def gap(level):  # between the quantiles of the samples and those of N(0, 1)
+        return abs(-2 + 5 * level - norm.ppf(level)) ** order
+
+    expected = quad(gap, 0, 1, limit=200)[0]
+    found = sliced_wasserstein_to_standard(x, torch.ones(1, 1).double(), order)
+    assert found.item() == pytest.approx(expected, rel=0.01)
+
+
+def exact_and_sampled(x):
+    p = StandardNormal(x.shape[1])(x).expand((len(x),))
+    return [SlicedWasserstein(prior=prior)(Delta(x), p, x) for prior in ("exact", "sampled")]
+
+
+@pytest.mark.parametrize("n", [64, 512])
+def test_exact_quantiles_halve_the_bias_of_sampling_and_its_noise(n):
+    values = torch.tensor([exact_and_sampled(torch.randn(n, 8)) for _ in range(60)])
+    exact, sampled = values.mean(0)
+    assert 0.45 < exact / sampled < 0.58
+    assert values[:, 0].std() < 0.75 * values[:, 1].std()
+
+
+def test_exact_quantiles_are_compared_at_the_order_asked_for():
+    x = 3 * torch.randn(50, 1)
+    p = StandardNormal(1)(x).expand((50,))
+    found = SlicedWasserstein(order=3, prior="exact")(Delta(x), p, x)
+    assert_close(found, sliced_wasserstein_to_standard(x, torch.ones(1, 1), order=3))
+
+
+def test_exact_quantiles_see_a_shift_at_its_square_over_the_dimension():
+    x, m = torch.randn(8000, 4), torch.tensor([1.0, -2.0, 0.5, 1.0])
+    found = sliced_wasserstein_to_standard(x + m, torch.eye(4))  # axes stand for all directions
+    assert_close(found, m.square().sum() / 4, rtol=0.05, atol=0)
+
+
+def test_the_gradient_of_exact_quantiles_is_that_of_finite_differences():
+    x = torch.randn(6, 3, dtype=torch.double, requires_grad=True)
+    along = directions(4, x)
+    assert gradcheck(lambda x: sliced_wasserstein_to_standard(x, along, 3), (x,))

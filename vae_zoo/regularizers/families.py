@@ -29,6 +29,19 @@ def mean_and_scale(d: Distribution, role: str, user: str) -> tuple[Tensor, Tenso
     )
 
 
+def normals(q: Distribution, p: Distribution, user: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Take the means and standard deviations out of two diagonal normals.
+
+    Returns:
+        Those of the posterior and those of the prior, each of shape ``(B, D)``.
+
+    Raises:
+        ValueError: One is no diagonal normal.
+    """
+    require_density(q, user)
+    return *mean_and_scale(q, "posterior", user), *mean_and_scale(p, "prior", user)
+
+
 def require_density(q: Distribution, user: str) -> None:
     """Refuse a posterior that is a point.
 
@@ -39,6 +52,19 @@ def require_density(q: Distribution, user: str) -> None:
         raise ValueError(
             f"{user} needs the density of q(z | x), which a Deterministic posterior lacks: use "
             "--model.posterior DiagonalNormal, or --model.regularizer MMD or SlicedWasserstein"
+        )
+
+
+def require_factorised(p: Distribution, user: str) -> None:
+    """Refuse a prior whose dimensions are not known to be independent.
+
+    Raises:
+        ValueError: p is no product of distributions of one dimension each.
+    """
+    if not (isinstance(p, Independent) and p.base_dist.event_shape == ()):
+        raise ValueError(
+            f"{user} needs a prior of independent dimensions, got a {family(p)}: use --model.prior "
+            "StandardNormal or LearnedNormal"
         )
 
 

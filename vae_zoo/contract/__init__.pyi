@@ -1,0 +1,5 @@
+from .properties import check as check
+from .properties import check_in_one_process as check_in_one_process
+from .ranks import same_gradient_on_two_processes as same_gradient_on_two_processes
+from .verdict import Property as Property
+from .verdict import Verdict as Verdict
