@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -482,7 +483,11 @@ def test_help_and_list_answer_at_once_and_without_torch():
     )
     for words in (["--help"], ["list"]):
         done = subprocess.run(
-            [sys.executable, "-c", code.format(words)], capture_output=True, text=True, check=True
+            [sys.executable, "-c", code.format(words)],
+            env={**os.environ, "COLUMNS": "200"},  # so that no line is broken
+            capture_output=True,
+            text=True,
+            check=True,
         )
         torch_is_there, seconds = done.stderr.split()
         assert torch_is_there == "False"

@@ -20,7 +20,7 @@ TRAINING = {
 EPILOG = """\
 examples:
   vae-zoo fit -c base -c regularizer/mmd --model.latent_dim 16
-  vae-zoo fit -c base --model.regularizer mine.Moments
+  vae-zoo fit -c base --model.regularizer moments.Moments
   vae-zoo sweep divergences -j 2
   vae-zoo compare runs/divergences
   vae-zoo new regularizer Moments

@@ -95,9 +95,9 @@ class InOrder:
     ) -> None:
         self.split, self.prepare, self.rank, self.ranks = split, prepare, rank, ranks
         size = len(split.x)
-        # A rest of fewer than two for each rank joins the batch before: no rank gets an empty
-        # batch, nor one that a divergence of samples cannot be estimated from.
-        starts = range(0, max(size - 2 * ranks + 1, 1), batch_size * ranks)
+        # A rest of fewer than four for each rank joins the batch before: no rank gets an empty
+        # batch, nor one that a divergence of samples, or their moments, cannot be estimated from.
+        starts = range(0, max(size - 4 * ranks + 1, 1), batch_size * ranks)
         self.bounds = list(zip(starts, [*starts[1:], size], strict=True))
 
     def __len__(self) -> int:

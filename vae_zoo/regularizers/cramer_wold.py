@@ -28,7 +28,7 @@ def cramer_wold(x: Tensor) -> Tensor:
         A positive scalar that can be differentiated once.
 
     References:
-        Knop et al., Cramer-Wold Auto-Encoder, 2020, thm. 1 and sec. 5.
+        Knop et al., Cramer-Wold Auto-Encoder, 2020.
         https://jmlr.org/papers/v21/19-560.html
     """
     n, d = x.shape
@@ -58,7 +58,7 @@ class CramerWold(Regularizer):
         ValueError: The weight is negative.
 
     References:
-        Knop et al., Cramer-Wold Auto-Encoder, 2020, eq. 11. https://jmlr.org/papers/v21/19-560.html
+        Knop et al., Cramer-Wold Auto-Encoder, 2020. https://jmlr.org/papers/v21/19-560.html
     """
 
     null_value = None

@@ -69,7 +69,7 @@ class Schedule(Wrapper, ABC):
 
 
 class Annealed(Schedule):
-    """The regularizer inside, under a weight that rises from ``start`` to 1 once.
+    """The regularizer inside, under a weight that rises once, from its start to 1.
 
     Args:
         inner: The regularizer.

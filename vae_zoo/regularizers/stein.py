@@ -29,8 +29,8 @@ def stein_discrepancy(x: Tensor, score: Tensor, width: float) -> Tensor:
         ValueError: There are fewer than two samples.
 
     References:
-        Liu, Lee and Jordan, A Kernelized Stein Discrepancy for Goodness-of-fit Tests, 2016,
-        thm. 3.6 and eq. 14. https://arxiv.org/abs/1602.03253
+        Liu, Lee and Jordan, A Kernelized Stein Discrepancy for Goodness-of-fit Tests, 2016.
+        https://arxiv.org/abs/1602.03253
         Gorham and Mackey, Measuring Sample Quality with Kernels, 2017, thm. 8, for the kernel.
         https://arxiv.org/abs/1703.01717
     """
