@@ -34,6 +34,10 @@ def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> s
         return f"{key}: there is no such option. {did_you_mean(key, options)}".rstrip()
     if match := re.search(r"required.*?: ?(.*)|[Kk]ey \"(\S+)\" is required", message):
         missing = (match[1] or match[2]).replace("fit.", "")
+        if part := re.search(r"Parser key \"([^\"]+)\"", message):
+            owner = given.get(part[1], "it")
+            needs = missing.replace(", ", f", --{part[1]}.")
+            return f"{part[1]}: {owner} needs --{part[1]}.{needs}"
         return f"{missing}: not given. `-c base` gives all that is needed."
     if not (match := re.search(r".*Parser key \"([^\"]+)\":(.*)", message)):
         return message[:300]

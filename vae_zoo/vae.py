@@ -194,6 +194,11 @@ class VAE(LightningModule):
         if terms.penalty.shape != ():
             shape = tuple(terms.penalty.shape)
             raise ValueError(f"{name}.divergence must return a scalar, got the shape {shape}")
+        if not terms.loss.isfinite():
+            raise ValueError(
+                f"{self.regularizer.label} makes the loss {terms.loss.item()} before any training: "
+                "it is not defined for such codes, as a Rényi divergence of large alpha is not"
+            )
         self._check_prior(terms.loss)
         return terms
 

@@ -96,8 +96,13 @@ def test_evaluation_sees_every_example_once_in_equally_many_batches(size: int, r
 
 
 def test_the_last_batch_of_an_evaluation_is_the_smaller_one():
+    batches = [x.tolist() for x, _ in InOrder(numbered(24), 10, torch.clone)]
+    assert batches == [list(range(10)), list(range(10, 20)), [20, 21, 22, 23]]
+
+
+def test_a_rest_too_small_for_moments_joins_the_batch_before():
     batches = [x.tolist() for x, _ in InOrder(numbered(23), 10, torch.clone)]
-    assert batches == [list(range(10)), list(range(10, 20)), [20, 21, 22]]
+    assert batches == [list(range(10)), list(range(10, 23))]
 
 
 def test_a_batch_that_the_examples_cannot_fill_is_refused():
