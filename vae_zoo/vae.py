@@ -1,6 +1,5 @@
 """The variational autoencoder, assembled from its parts."""
 
-import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
@@ -23,6 +22,7 @@ from vae_zoo.objectives import Objective, PenalizedLikelihood
 from vae_zoo.posteriors import DiagonalNormal, PosteriorFactory
 from vae_zoo.priors import PriorFactory, StandardNormal
 from vae_zoo.regularizers import Regularizer, kl_divergence
+from vae_zoo.rehearsal import rehearse
 from vae_zoo.runs import STAGES
 from vae_zoo.terms import MeanTerms, Terms
 
@@ -96,7 +96,7 @@ class VAE(LightningModule):
         self._loaded_noise: Tensor | None = None
         self._paused_noise: Tensor | None = None
         self.mean_terms = {stage: MeanTerms() for stage in STAGES}
-        self.rehearse()
+        rehearse(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "_current_fx_name":  # Lightning sets it 40 times a step, at a module's cost
@@ -167,55 +167,6 @@ class VAE(LightningModule):
         c = self._condition(y)
         return self.decode(self.encode(x, c).mean, c).mean
 
-    def rehearse(self, examples: int = 8) -> Terms:
-        """Compute the terms of blank examples, so that what does not fit fails before training.
-
-        Raises:
-            ValueError: The parts do not go together, or a batch is too small for them.
-        """
-        dtype = torch.get_default_dtype() if isinstance(self.dtype, str) else self.dtype
-        x = torch.zeros(examples, *self.shape, device=self.device, dtype=dtype)
-        y = torch.zeros(examples, dtype=torch.long, device=self.device) if self.classes else None
-        training = self.training
-        with isolate_rng():
-            try:
-                terms: Terms = self.eval()(x, y)
-            except (ValueError, KeyboardInterrupt):
-                raise
-            except Exception as error:
-                at = traceback.extract_tb(error.__traceback__)[-1]
-                raise ValueError(
-                    f"a step on {examples} blank examples fails: {type(error).__name__}: {error} "
-                    f"({at.filename}, line {at.lineno})"
-                ) from error
-            finally:
-                self.train(training)
-        name = type(self.regularizer).__name__
-        if terms.penalty.shape != ():
-            shape = tuple(terms.penalty.shape)
-            raise ValueError(f"{name}.divergence must return a scalar, got the shape {shape}")
-        if not terms.loss.isfinite():
-            raise ValueError(
-                f"{self.regularizer.label} makes the loss {terms.loss.item()} before any training: "
-                "it is not defined for such codes, as a Rényi divergence of large alpha is not"
-            )
-        self._check_prior(terms.loss)
-        return terms
-
-    def _check_prior(self, loss: Tensor) -> None:
-        """Refuse to leave a learned prior as it was, in silence."""
-        learned = dict(self.prior.named_parameters())
-        learned = {name: weight for name, weight in learned.items() if weight.requires_grad}
-        if not learned or not torch.is_grad_enabled():
-            return
-        gradients = torch.autograd.grad(loss, list(learned.values()), allow_unused=True)
-        if any(gradient is None for gradient in gradients):
-            raise ValueError(
-                f"{type(self.regularizer).__name__} does not train a {type(self.prior).__name__}, "
-                "which would stay as it began: use --model.prior StandardNormal, or another "
-                "regularizer"
-            )
-
     def setup(self, stage: str) -> None:
         if data := getattr(self.trainer, "datamodule", None):
             self.check(data, self.trainer.world_size)
@@ -235,7 +186,7 @@ class VAE(LightningModule):
         if support := getattr(data, "support", None):
             self.likelihood.check_support(support)
         if batch_size := getattr(data, "batch_size", None):
-            self.rehearse(min(batch_size * devices, 8))
+            rehearse(self, min(batch_size * devices, 8))
 
     def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> Tensor:
         for part in self._scheduled:
