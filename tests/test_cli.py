@@ -491,6 +491,16 @@ def test_the_best_epoch_is_the_one_of_the_least_validation_loss():
     assert best["epoch"] == losses.index(min(losses))
 
 
+def test_the_best_epoch_of_a_critic_that_learns_on_is_the_last():
+    words = ["--model.regularizer", "Adversarial", "--model.regularizer.weight", 100]
+    assert run(*SMALL, "--trainer.max_epochs", 3, *words) == 0
+    done = only_run()
+    losses = [row["val/loss"] for row in done.rows if "val/loss" in row]
+    assert losses.index(min(losses)) < 2, "the last epoch should have a greater loss"
+    assert done.summary["best/val_loss"] == losses[-1]
+    assert torch.load(done.checkpoints / "best.ckpt", weights_only=True)["epoch"] == 2
+
+
 def test_a_last_batch_of_one_example_joins_the_one_before():
     assert run(*SMALL, "--data.batch_size", 199, "--model.regularizer", "MMD") == 0
 

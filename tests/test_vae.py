@@ -5,13 +5,24 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from torch.distributions import Independent
+from torch.distributions import Normal as NormalDistribution
 
 from vae_zoo.conditions import OneHot
 from vae_zoo.likelihoods import Normal
 from vae_zoo.networks import MLP, Conv, Network
 from vae_zoo.posteriors import DiagonalNormal
 from vae_zoo.priors import ConditionalNormal, LearnedNormal, MixtureOfNormals, StandardNormal
-from vae_zoo.regularizers import KL, MMD, SlicedWasserstein
+from vae_zoo.regularizers import (
+    KL,
+    MMD,
+    InfoVAE,
+    NoRegularizer,
+    Renyi,
+    SlicedWasserstein,
+    Sum,
+    TotalCorrelation,
+)
 from vae_zoo.vae import VAE
 
 
@@ -35,6 +46,13 @@ class Broadcast(Network):
 
     def forward(self, x, c):
         return self.linear(x)[..., None, None]
+
+
+class NarrowNormal(StandardNormal):
+    """A prior so narrow that no posterior has a Rényi divergence of order 3 from it."""
+
+    def forward(self, c):
+        return Independent(NormalDistribution(self.loc, 0.1 * self.scale), 1)
 
 
 @pytest.mark.parametrize("side", ["encoder", "decoder"])
@@ -77,6 +95,28 @@ def test_a_regularizer_that_is_no_regularizer_is_refused(regularizer):
 def test_codes_without_dimensions_are_refused(latent_dim):
     with pytest.raises(ValueError, match=f"latent_dim must be at least 1, got {latent_dim}"):
         VAE((6,), latent_dim, KL())
+
+
+@pytest.mark.parametrize(
+    "regularizer",
+    [
+        NoRegularizer(),
+        KL(weight=0.0),
+        TotalCorrelation(gamma=0.0),
+        InfoVAE(alpha=1.0, lambda_=0.0),
+        Sum([NoRegularizer()]),
+    ],
+    ids=lambda regularizer: regularizer.label,
+)
+def test_a_learned_prior_that_would_not_learn_is_refused(regularizer):
+    with pytest.raises(ValueError, match="does not train a LearnedNormal, which would stay"):
+        VAE((6,), 2, regularizer, prior=LearnedNormal)
+    VAE((6,), 2, regularizer)
+
+
+def test_a_loss_that_is_infinite_from_the_start_is_refused():
+    with pytest.raises(ValueError, match="Renyi α=3 λ=1 makes the loss inf before any training"):
+        VAE((6,), 2, Renyi(alpha=3.0), prior=NarrowNormal)
 
 
 def test_mmd_refuses_batches_of_one():

@@ -221,7 +221,7 @@ class CLI(LightningCLI):
             return super().instantiate_trainer(logger=False, enable_checkpointing=False, **kwargs)
         callbacks = self.config_init.fit.trainer.callbacks or []
         callbacks = [*(callbacks if isinstance(callbacks, list) else [callbacks])]
-        callbacks += own_callbacks(self.run)
+        callbacks += own_callbacks(self.run, self.model.comparable)
         if not any(isinstance(callback, Pictures) for callback in callbacks):
             callbacks.append(Pictures())
         bar = self.config_init.fit.trainer.enable_progress_bar
@@ -363,7 +363,7 @@ class CLI(LightningCLI):
         rows = [row for row in Run(self.run.folder).rows if "val/loss" in row]
         if not rows or not self.trainer.is_global_zero:
             return
-        best = min(rows, key=lambda row: row["val/loss"])
+        best = min(rows, key=lambda row: row["val/loss"]) if self.model.comparable else rows[-1]
         metrics = {"epoch": best["epoch"]} | {
             f"best/val_{term}": best[f"val/{term}"]
             for term in ("elbo", "loss")
@@ -390,14 +390,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no checkpoint that can be read: {reason}") from error
 
 
-def own_callbacks(run: Run) -> list[Callback]:
+def own_callbacks(run: Run, comparable: bool = True) -> list[Callback]:
     """Keep ``last.ckpt``, and ``best.ckpt`` by what the run itself minimises, ``val/loss``.
+
+    Where that is not comparable between epochs, since a critic learns on, the last epoch is best.
 
     The ELBO compares runs, but does not choose within one: a run that does not train it, such as
     MMD, has its best ELBO before it has learned anything.
     """
+    monitor, mode = ("val/loss", "min") if comparable else ("epoch", "max")
     keep: dict[str, Any] = {"dirpath": run.checkpoints, "enable_version_counter": False}
     return [
-        ModelCheckpoint(filename="best", monitor="val/loss", mode="min", **keep),
+        ModelCheckpoint(filename="best", monitor=monitor, mode=mode, **keep),
         ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **keep),
     ]

@@ -108,6 +108,11 @@ class VAE(LightningModule):
         """The regularizer and those that it wraps."""
         return [part for part in self.regularizer.modules() if isinstance(part, Regularizer)]
 
+    @property
+    def comparable(self) -> bool:
+        """Whether the losses of two epochs can be compared."""
+        return all(part.comparable for part in self._regularizers())
+
     def encode(self, x: Tensor, c: Tensor) -> Distribution:
         """Return q(z | x), of batch shape ``(B,)`` and event shape ``(D,)``."""
         return self.posterior(self.encoder(x, c))  # type: ignore[no-any-return]

@@ -93,6 +93,18 @@ def test_the_variational_renyi_bound_has_the_limits_of_its_order(alpha, expected
     assert loss.item() == pytest.approx(-expected(weights), abs=2e-3)
 
 
+@pytest.mark.parametrize("alpha", [1 - 1e-2, 1 - 2e-3, 1 - 5e-4, 1 - 1e-6, 1 - 1e-9, 1 + 1e-6])
+def test_the_variational_renyi_bound_keeps_its_digits_near_order_1(alpha):
+    log_weights = torch.tensor([[90.0], [97.0], [103.0], [110.0], [98.5]])
+    objective = VariationalRenyi(alpha, samples=5)
+    objective.log_weights = lambda *_: log_weights
+    power = 1 - alpha
+    exact = log_weights.double().numpy() * power
+    expected = np.log(np.mean(np.exp(exact, dtype=np.longdouble))) / np.longdouble(power)
+    loss = objective(None, None, None, None, None)
+    assert loss.item() == pytest.approx(-float(expected), rel=3e-6)
+
+
 def model(objective, **options):
     torch.manual_seed(5)
     options = {"likelihood": NormalLikelihood, "prior": LearnedNormal} | options

@@ -9,11 +9,13 @@ from torch import distributed, multiprocessing
 from torch.distributions import Independent, Normal
 from torch.testing import assert_close
 
+from vae_zoo.objectives import GECO
 from vae_zoo.posteriors import Delta
 from vae_zoo.priors.normal import Standard
 from vae_zoo.regularizers import (
     DIP,
     MMD,
+    Capacity,
     CramerWold,
     EmpiricalWasserstein,
     EnergyDistance,
@@ -32,6 +34,7 @@ from vae_zoo.sampling import directions, gather
 
 RANKS, B = 2, 6
 REGULARIZERS = {
+    "capacity": Capacity(GaussianWasserstein(), nats=5.0, steps=1).eval(),  # ranks straddle it
     "free bits": FreeBits(GaussianWasserstein(weight=2.0), nats=2.0),  # ranks straddle it
     "imq": MMD(weight=3.0),
     "gaussian": MMD(kernel="gaussian"),
@@ -93,6 +96,14 @@ def gradient_of_a_critic(x, rank):
     return torch.cat([parameter.grad.flatten() for parameter in regularizer.parameters()])
 
 
+def multiplier_of_geco(x):
+    """The multiplier after two steps; the ranks straddle the target."""
+    geco = GECO(target=4.0, rate=0.1).double()
+    for _ in range(2):
+        geco(None, None, None, x.square().sum(1), x.sum())
+    return geco.log_multiplier
+
+
 def run_rank(rank, folder, x, y):
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS
@@ -103,6 +114,7 @@ def run_rank(rank, folder, x, y):
     for gradient in found.values():
         distributed.all_reduce(gradient)
         gradient /= RANKS  # the mean, as DDP takes it
+    found["multiplier"] = multiplier_of_geco(x.chunk(RANKS)[rank])
     found["directions"] = directions(4, like=x)
     found["gathered"] = gather(x.chunk(RANKS)[rank])
     torch.save(found, f"{folder}/{rank}.pt")
@@ -145,6 +157,13 @@ def test_two_ranks_train_a_critic_of_compared_codes_as_one(ranks, x):
     expected = gradient_of_a_critic(x, rank=0)
     for found in ranks:
         assert_close(found["critic"], expected)
+
+
+def test_all_ranks_move_the_multiplier_of_geco_as_one(ranks, x):
+    expected = multiplier_of_geco(x)
+    assert expected != 0
+    for found in ranks:
+        assert_close(found["multiplier"], expected)
 
 
 def test_all_ranks_draw_the_same_directions(ranks):

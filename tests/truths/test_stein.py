@@ -46,6 +46,13 @@ def test_the_discrepancy_is_that_of_its_definition(d, width):
     assert_close(stein_discrepancy(x, s, width), by_definition(x, s, width))
 
 
+def test_codes_far_from_the_origin_cost_no_digits():
+    p = Independent(Normal(torch.full((2,), 1000.0), 1.0), 1)
+    x = p.sample((50,)) + 0.5
+    expected = stein_discrepancy(x.double(), score(p, x).double(), 4.0)
+    assert_close(stein_discrepancy(x, score(p, x), 4.0), expected.float(), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("p", [STANDARD, MIXTURE], ids=["normal", "mixture"])
 @pytest.mark.parametrize("n", [4, 50])
 def test_the_discrepancy_of_samples_of_the_prior_has_mean_zero(p, n):

@@ -65,6 +65,7 @@ class Adversarial(Regularizer):
     """
 
     null_value = 2 * math.log(2)
+    comparable = False
 
     def __init__(
         self,
@@ -93,10 +94,10 @@ class CriticWasserstein(Regularizer):
     """W₁(q(z), p) = sup E f(z) - E f(y) over f of slope at most 1, by a critic f that learns.
 
     The estimate is too low while the critic lags. A spectral norm of 1 for each layer holds the
-    slope at or below 1, so that the estimate stays below W₁. A gradient penalty asks for slope 1,
-    but is soft: a perfect critic overrates W₁ by the factor 1 + W₁ / 2 penalty. Clipping bounds
-    each parameter; the estimate is then a small multiple of W₁, which depends on the size of the
-    critic.
+    slope near 1, since its power iteration lags a little; the estimate stays about or below W₁. A
+    gradient penalty asks for slope 1, but is soft: a perfect critic overrates W₁ by the factor
+    1 + W₁ / 2 penalty. Clipping bounds each parameter; the estimate is then a small multiple of
+    W₁, which depends on the size of the critic.
 
     Args:
         weight: Factor λ on the divergence.
@@ -119,6 +120,8 @@ class CriticWasserstein(Regularizer):
         Miyato et al., Spectral Normalization for Generative Adversarial Networks, 2018.
         https://arxiv.org/abs/1802.05957
     """
+
+    comparable = False
 
     def __init__(
         self,

@@ -28,6 +28,8 @@ class Regularizer(nn.Module, ABC):
         null_value: The divergence where q(z | x) = p for all x, or None where it has no bound.
         biased: Whether the expectation of the divergence depends on the number of examples.
         invariances: Changes of the codes by which it does not grow: "shift", "scale".
+        comparable: Whether its values in two epochs can be compared, so that the best epoch is that
+            of the lowest loss; they cannot be where a critic learns on, and the last epoch counts.
         matches: Which codes equal the prior at the null value: all of q(z | x), or its means alone.
         optimizer_options: Of the regularizer's own parameters, if it has any.
         step: Number of optimizer steps taken; the VAE sets it before each.
@@ -42,6 +44,7 @@ class Regularizer(nn.Module, ABC):
 
     null_value: float | None = 0.0
     biased: bool = False
+    comparable: bool = True
     invariances: frozenset[str] = frozenset()
     matches: Literal["posterior", "means"] = "posterior"
     optimizer_options: dict[str, Any]

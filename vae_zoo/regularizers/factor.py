@@ -37,6 +37,8 @@ class FactorVAE(Regularizer):
         https://arxiv.org/abs/1802.05983
     """
 
+    comparable = False
+
     def __init__(
         self,
         weight: float = 1.0,

@@ -69,7 +69,8 @@ class MMD(Regularizer):
     """MMD² between the aggregate posterior q(z) and the prior, averaged over kernel widths.
 
     It compares the codes of a batch, pooled over ranks, with as many samples of the prior; or,
-    under the prior N(0, I), with the exact expectation over it, whose estimates vary less.
+    under the prior N(0, I), with the exact expectation over it, whose estimates vary less. Samples
+    of a prior p(z | c) share the conditions of the codes, which makes it too low by O(1 / N).
 
     Args:
         weight: Factor λ on the divergence.

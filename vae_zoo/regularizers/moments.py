@@ -43,10 +43,11 @@ def moment_distance(x: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
 
 
 class Moments(Regularizer):
-    """‖E z - m‖² + ‖Cov z - C‖²_F with the mean m and the covariance C of the prior, without bias.
+    """‖E z - m‖² + ‖Cov z - C‖²_F with the mean m and the covariance C of the prior.
 
     It asks the codes of a batch, pooled over ranks, to be a normal's in their first two moments;
-    it is blind to their shape. Of a conditional prior it takes the moments over the batch.
+    it is blind to their shape. The estimate has no bias but under a prior p(z | c), of which it
+    takes the moments over the batch: it is then too low by O(1 / N).
 
     Raises:
         ValueError: The weight is negative.

@@ -167,6 +167,7 @@ class Capacity(Schedule):
         if not 0 <= nats < math.inf:
             raise ValueError(f"nats must be a capacity of 0 or more, got {nats}")
         self.nats = nats
+        self.biased = True  # the distance is not linear in the mean over the batch
         if self.null_value is not None:
             self.null_value = abs(nats - self.null_value)
 

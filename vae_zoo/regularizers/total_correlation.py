@@ -198,8 +198,10 @@ class TotalCorrelation(Regularizer):
         weights = log_weights(len(codes), self._size(len(codes)), self.sampling, like=z)
         joint, marginals = log_aggregate(codes, mean, scale, weights)
         information = q.log_prob(z).mean() - joint
-        divergences = marginals - p.log_prob(z).mean()
-        return self.alpha * information + self.beta * (joint - marginals) + self.gamma * divergences
+        total = self.alpha * information + self.beta * (joint - marginals)
+        if self.gamma:  # or a learned prior would seem to be trained
+            total = total + self.gamma * (marginals - p.log_prob(z).mean())
+        return total
 
     def _size(self, n: int) -> int:
         """The number N of training examples; an evaluation may do without."""
