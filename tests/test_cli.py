@@ -32,7 +32,7 @@ MINE = '''
 from vae_zoo.regularizers import Regularizer
 from vae_zoo.sampling import draw, gather
 
-class Moments(Regularizer):
+class Means(Regularizer):
     """Match the mean of the codes."""
 
     def divergence(self, q, p, z):
@@ -233,9 +233,9 @@ def test_resume_goes_on_with_a_run_by_its_folder(capsys):
 
 def test_own_regularizers_of_the_current_folder_work():
     Path("mine.py").write_text(MINE)
-    assert run(*SMALL, "--model.regularizer", "mine.Moments", "--model.regularizer.weight", 10) == 0
-    assert only_run("digits-moments").config["model"]["regularizer"] == {
-        "class_path": "mine.Moments",
+    assert run(*SMALL, "--model.regularizer", "mine.Means", "--model.regularizer.weight", 10) == 0
+    assert only_run("digits-means").config["model"]["regularizer"] == {
+        "class_path": "mine.Means",
         "init_args": {"weight": 10.0},
     }
     sys.modules.pop("mine")
@@ -324,6 +324,15 @@ def test_a_corrupt_file_is_named_and_left_as_it_is(capsys):
     assert not Path("runs").exists()
 
 
+ALONE = [  # they compare examples with one another, or with a distribution
+    "CramerWold",
+    "DIP",
+    "EmpiricalWasserstein",
+    "MaxSlicedWasserstein",
+    "Sinkhorn",
+    "SlicedWasserstein",
+    "TotalCorrelation",
+]
 ERRORS = {
     "--model.regularizer MDD": "regularizer: there is no class MDD. Did you mean MMD?",
     "--model.regularizer MMD --model.regularizer.kernal imq": (
@@ -346,9 +355,24 @@ ERRORS = {
     "--model.regularizer.steps 5": (
         "model.regularizer.nats: nats must be a capacity of 0 or more, got -1"
     ),
-    "--model.regularizer TotalCorrelation --data.batch_size 1": (
-        "TotalCorrelation needs at least two examples, got 1: raise --data.batch_size"
+    **{
+        f"--model.regularizer {name} --data.batch_size 1": (
+            f"{name} needs at least {least} examples, got 1: raise --data.batch_size"
+        )
+        for name, least in {
+            **dict.fromkeys(ALONE, "two"),
+            "Moments": "four",
+        }.items()
+    },
+    "--model.regularizer Annealed --model.regularizer.inner Annealed --model.regularizer.steps 4 "
+    "--model.regularizer.inner.inner KL": (
+        "model.regularizer.inner: Annealed needs --model.regularizer.inner.steps"
     ),
+    "--model.regularizer FreeBits --model.regularizer.inner Annealed "
+    "--model.regularizer.inner.inner KL --model.regularizer.inner.steps 5": (
+        "model.regularizer.inner: inner must be a sum over dimensions"
+    ),
+    "--model.regularizer Kl": "there is no class Kl. Did you mean KL?",
     "--model.regularizer MMD --model.objective ImportanceWeighted": (
         "goes with --model.regularizer KL at weight 1 alone, got MMD"
     ),
@@ -446,7 +470,7 @@ def test_a_config_that_is_no_mapping_is_named(text, capsys):
 @pytest.mark.parametrize("text", ["from x import (", "1 / 0"])
 def test_a_file_of_one_s_own_that_python_cannot_run_is_named(text, capsys):
     Path("bad_mine.py").write_text(text)
-    assert run(*SMALL, "--model.regularizer", "bad_mine.Moments") == 2
+    assert run(*SMALL, "--model.regularizer", "bad_mine.Means") == 2
     error = capsys.readouterr().err
     assert "bad_mine" in error
     assert len(error.splitlines()) == 1
@@ -489,6 +513,12 @@ def test_the_best_epoch_is_the_one_of_the_least_validation_loss():
     assert done.summary["best/val_loss"] == min(losses)
     best = torch.load(done.checkpoints / "best.ckpt", weights_only=True)
     assert best["epoch"] == losses.index(min(losses))
+
+
+def test_a_loss_that_becomes_infinite_ends_the_run_with_its_name(capsys):
+    words = ["--model.regularizer", "Renyi", "--model.regularizer.alpha", 1000]
+    assert run(*SMALL, *words, "--trainer.limit_train_batches", "1.0") == 2
+    assert "loss inf in epoch 0: lower its weight, its alpha" in capsys.readouterr().err
 
 
 def test_the_best_epoch_of_a_critic_that_learns_on_is_the_last():

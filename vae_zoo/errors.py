@@ -35,9 +35,9 @@ def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> s
     if match := re.search(r"required.*?: ?(.*)|[Kk]ey \"(\S+)\" is required", message):
         missing = (match[1] or match[2]).replace("fit.", "")
         if part := re.search(r"Parser key \"([^\"]+)\"", message):
-            owner = given.get(part[1], "it")
-            needs = missing.replace(", ", f", --{part[1]}.")
-            return f"{part[1]}: {owner} needs --{part[1]}.{needs}"
+            key = _lacking(missing.split(", "), part[1], given)
+            needs = missing.replace(", ", f", --{key}.")
+            return f"{key}: {given.get(key, 'it')} needs --{key}.{needs}"
         return f"{missing}: not given. `-c base` gives all that is needed."
     if not (match := re.search(r".*Parser key \"([^\"]+)\":(.*)", message)):
         return message[:300]
@@ -61,8 +61,10 @@ def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> s
 def locate(message: str, given: Mapping[str, str]) -> str:
     """Put the key before a constructor's complaint that begins with the name of an argument."""
     name = message.partition(" ")[0]
-    key = _full_key(name, given)
-    return f"{key}: {message}" if key != name else message
+    keys = [key for key in given if key == name or key.endswith(f".{name}")]
+    got = message.rpartition("got ")[2]
+    keys = [key for key in keys if given[key].rpartition(".")[2] == got] or keys
+    return f"{keys[0]}: {message}" if len(keys) == 1 else message  # a wrong key is worse than none
 
 
 def flatten(words: Sequence[str], find: Callable[[str], str]) -> dict[str, str]:
@@ -109,16 +111,33 @@ def _full_key(name: str, given: Mapping[str, str]) -> str:
     return matches[-1] if matches else name
 
 
-def _unknown_option(key: str, given: Mapping[str, str]) -> str:
-    parent, _, name = key.rpartition(".")
-    part = given.get(parent, "")
+def _lacking(names: Sequence[str], outermost: str, given: Mapping[str, str]) -> str:
+    """The part that lacks options: the outermost, or one inside."""
+    inside = [key for key in given if key.startswith(f"{outermost}.")]
+    for key in [outermost, *inside]:
+        options = _options(given.get(key, "")) or []
+        if all(name in options and f"{key}.{name}" not in given for name in names):
+            return key
+    return outermost
+
+
+def _options(part: str) -> list[str] | None:
+    """The options of a class, or None where it is not known."""
     entries = {entry.name: f"vae_zoo.{entry.family}" for entry in catalogue()}
     module, _, owner = part.rpartition(".")
     module = module or entries.get(owner, "")
     if module not in sys.modules or not hasattr(sys.modules[module], owner):
-        return f"{key}: there is no such option"
+        return None
     parameters = inspect.signature(getattr(sys.modules[module], owner)).parameters
-    options = [option for option in parameters if option not in SIZES]
+    return [option for option in parameters if option not in SIZES]
+
+
+def _unknown_option(key: str, given: Mapping[str, str]) -> str:
+    parent, _, name = key.rpartition(".")
+    part = given.get(parent, "")
+    owner, options = part.rpartition(".")[2], _options(part)
+    if options is None:
+        return f"{key}: there is no such option"
     has = f"Its options are {', '.join(options)}." if options else "It has none."
     return f"{key}: {owner} has no option {name}. {did_you_mean(name, options)} {has}"
 

@@ -32,8 +32,8 @@ TEST = Template('''\
 
 import torch
 from torch.testing import assert_close
+from vae_zoo import posteriors
 from vae_zoo.contract import check
-from vae_zoo.posteriors import Delta
 
 from $module import $name
 
@@ -45,8 +45,9 @@ def test_${module}_keeps_the_contract():
 def test_codes_that_are_twice_the_samples_of_the_prior_plus_one():
     y = torch.tensor([[-1.0], [0.0], [1.0]])  # mean 0, standard deviation 1
     z = 2 * y + 1
+    q, p = posteriors.Delta(z), posteriors.Delta(y)
     # Replace this by what is true of your divergence: here (1 - 0)² + (2 - 1)².
-    assert_close($name().divergence(Delta(z), Delta(y), z), torch.tensor(2.0))
+    assert_close($name().divergence(q, p, z), torch.tensor(2.0))
 ''')
 NEXT = Template("""\
 wrote $module.py and test_$module.py: change the divergence, then

@@ -45,7 +45,7 @@ def rehearse(model: "VAE", examples: int = 8) -> None:
     if not terms.loss.isfinite():
         raise ValueError(
             f"{model.regularizer.label} makes the loss {terms.loss.item()} before any training: "
-            "it is not defined for such codes, as a Rényi divergence of large alpha is not"
+            "lower its weight, or its alpha if it has one"
         )
     if torch.is_grad_enabled():
         _check_that_the_prior_learns(model, terms)

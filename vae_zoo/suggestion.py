@@ -6,5 +6,6 @@ from difflib import get_close_matches
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """``Did you mean grid?``, or nothing where no known word is near."""
-    near = get_close_matches(str(word), sorted(known), n=1)
-    return f"Did you mean {near[0]}?" if near else ""
+    names = {name.casefold(): name for name in sorted(known)}
+    near = get_close_matches(str(word).casefold(), names, n=1)
+    return f"Did you mean {names[near[0]]}?" if near else ""

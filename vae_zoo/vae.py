@@ -174,7 +174,8 @@ class VAE(LightningModule):
 
     def setup(self, stage: str) -> None:
         if data := getattr(self.trainer, "datamodule", None):
-            self.check(data, self.trainer.world_size)
+            if stage == "fit":  # later, the weights are no longer those that a training begins with
+                self.check(data, self.trainer.world_size)
             for part in self._regularizers():
                 part.dataset_size = getattr(data, "size", None)
 
@@ -289,6 +290,12 @@ class VAE(LightningModule):
         means = self.mean_terms[stage].take(partial(self.trainer.strategy.reduce, reduce_op="sum"))
         if stage != "train":
             means = self.objective.judge(means)
+        if stage != "test" and not means["loss"].isfinite():
+            raise ValueError(
+                f"{self.regularizer.label} makes the {stage} loss {means['loss'].item()} in epoch "
+                f"{self.current_epoch}: lower its weight, its alpha if it has one, or "
+                "--model.optimizer.lr; last.ckpt is of the epoch before"
+            )
         return {f"{stage}/{name}": mean for name, mean in means.items()}
 
     def _log_train(self) -> None:

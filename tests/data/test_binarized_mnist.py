@@ -40,14 +40,14 @@ def write_packed(root, pixels):
 def test_images_are_those_of_the_files_whatever_their_form(small, packed: bool):
     root, pixels, texts = small
     write_packed(root, pixels) if packed else write_texts(root, texts)
-    data = BinarizedMNIST(root, batch_size=5)
+    data = BinarizedMNIST(root, batch_size=4)
     data.prepare_data()
     data.setup("fit")
     for split, expected in zip(data.splits, pixels.values(), strict=True):
         assert split.y is None
         assert split.x.flatten(1).tolist() == expected.tolist()
     x, y = next(iter(data.val_dataloader()))
-    assert (x.shape, x.dtype, y) == ((5, 1, 28, 28), torch.float32, None)
+    assert (x.shape, x.dtype, y) == ((4, 1, 28, 28), torch.float32, None)
     assert (data.classes, data.support) == (0, "binary")
 
 

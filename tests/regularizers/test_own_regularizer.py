@@ -16,7 +16,7 @@ from vae_zoo.sampling import draw, gather
 from vae_zoo.vae import VAE
 
 
-class Moments(Regularizer):
+class Means(Regularizer):
     """Match the mean of the codes."""
 
     def divergence(self, q, p, z):
@@ -58,10 +58,10 @@ def gradients(module):
 
 
 def test_a_regularizer_of_six_lines_trains(make_trainer):
-    vae = VAE((6,), 2, Moments(weight=10.0))
+    vae = VAE((6,), 2, Means(weight=10.0))
     terms = vae(X)
     assert_close(terms.loss, terms.reconstruction.mean() + terms.penalty)
-    assert vae.regularizer.label == "Moments λ=10"
+    assert vae.regularizer.label == "Means λ=10"
     make_trainer(max_epochs=1).fit(vae, BATCHES, BATCHES)
 
 

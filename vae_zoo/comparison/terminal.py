@@ -81,7 +81,7 @@ def notes(section: Section) -> list[str]:
     """What a reader must know of single rows and cells."""
     usual = {key: value for key, value in section.usual.items() if key != "model.prior"}
     names = short_names(list(usual))
-    said = ", ".join(f"{names[key]} {value or ABSENT}" for key, value in usual.items())
+    said = ", ".join(f"{names[key]} {value}" for key, value in usual.items() if value)
     return [*([f"Unless said otherwise: {said}."] if said else []), *reasons(section)]
 
 

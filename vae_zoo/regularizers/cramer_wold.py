@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 
 from vae_zoo.regularizers.base import Regularizer
 from vae_zoo.regularizers.confluent import confluent
-from vae_zoo.regularizers.families import require_standard
+from vae_zoo.regularizers.families import require_examples, require_standard
 from vae_zoo.regularizers.kernels import Values
 from vae_zoo.regularizers.pairs import mean_between, mean_within
 from vae_zoo.sampling import gather
@@ -68,8 +68,10 @@ class CramerWold(Regularizer):
         """Compare the codes of all ranks with N(0, I).
 
         Raises:
-            ValueError: The prior is not N(0, I).
+            ValueError: The prior is not N(0, I), or there are fewer than two examples.
         """
         require_standard(p, "CramerWold")
-        distance = cramer_wold(gather(z))
+        codes = gather(z)
+        require_examples(len(codes), 2, "CramerWold")
+        distance = cramer_wold(codes)
         return distance.clamp(min=torch.finfo(z.dtype).eps).log()  # rounding may leave it at zero

@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 
 from vae_zoo.priors.normal import Standard
 from vae_zoo.regularizers.base import Regularizer
-from vae_zoo.regularizers.families import family, mean_and_scale
+from vae_zoo.regularizers.families import family, mean_and_scale, require_examples
 from vae_zoo.sampling import gather
 
 Kind = Literal["I", "II"]
@@ -79,8 +79,7 @@ class DIP(Regularizer):
                 " prior, which it would not train: use --model.prior StandardNormal"
             )
         means = gather(q.mean)
-        if len(means) < 2:
-            raise ValueError("DIP needs at least two examples, got 1: raise --data.batch_size")
+        require_examples(len(means), 2, "DIP")
         centred = means - means.mean(0)
         covariance = centred.T @ centred / (len(means) - 1)
         if self.kind == "II":

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_zoo.regularizers.base import Regularizer
+from vae_zoo.regularizers.families import require_examples
 from vae_zoo.regularizers.wasserstein import order_label, require_as_many, require_order
 from vae_zoo.sampling import draw, gather
 
@@ -69,5 +70,7 @@ class EmpiricalWasserstein(Regularizer):
         return f"EmpiricalWasserstein{order_label(self.order)} λ={self.weight:g}"
 
     def divergence(self, q: Distribution, p: Distribution, z: Tensor) -> Tensor:
+        codes = gather(z)
+        require_examples(len(codes), 2, "EmpiricalWasserstein")
         # All ranks hold the same samples, and so find the same assignment.
-        return empirical_wasserstein(gather(z), gather(draw(p)), self.order)
+        return empirical_wasserstein(codes, gather(draw(p)), self.order)

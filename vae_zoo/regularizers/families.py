@@ -81,6 +81,19 @@ def require_standard(p: Distribution, user: str) -> None:
         )
 
 
+def require_examples(n: int, least: int, user: str) -> None:
+    """Refuse a batch too small to be compared with a distribution.
+
+    Raises:
+        ValueError: There are fewer than ``least`` examples.
+    """
+    if n < least:
+        words = {2: "two", 4: "four"}[least]
+        raise ValueError(
+            f"{user} needs at least {words} examples, got {n}: raise --data.batch_size"
+        )
+
+
 def family(d: Distribution) -> str:
     """Name a distribution, past the wrapper that only makes its dimensions one event."""
     return type(d.base_dist if isinstance(d, Independent) else d).__name__

@@ -8,6 +8,7 @@ from torch.distributions import Distribution
 from torch.nn.functional import normalize
 
 from vae_zoo.regularizers.base import Regularizer
+from vae_zoo.regularizers.families import require_examples
 from vae_zoo.regularizers.wasserstein import order_label, require_order, sliced_wasserstein
 from vae_zoo.sampling import directions, draw, gather
 
@@ -95,6 +96,7 @@ class MaxSlicedWasserstein(Regularizer):
 
     def divergence(self, q: Distribution, p: Distribution, z: Tensor) -> Tensor:
         x, y = gather(z), gather(draw(p))
+        require_examples(len(x), 2, "MaxSlicedWasserstein")
         starts = directions(self.starts, like=z)  # equal on all ranks, and so is what they find
         ascent = (self.order, self.steps, self.lr)
         along = steepest_direction(x.detach(), y.detach(), starts, *ascent)

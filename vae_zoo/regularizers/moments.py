@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_zoo.regularizers.base import Regularizer
-from vae_zoo.regularizers.families import mean_and_scale
+from vae_zoo.regularizers.families import mean_and_scale, require_examples
 from vae_zoo.sampling import gather
 
 
@@ -30,8 +30,7 @@ def moment_distance(x: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
         High-dimensional Settings, 2015, for tr Cov². https://arxiv.org/abs/1410.4726
     """
     n = len(x)
-    if n < 4:
-        raise ValueError(f"Moments needs at least four examples, got {n}: raise --data.batch_size")
+    require_examples(n, 4, "Moments")
     gaps = x - x.mean(0)
     scatter = gaps.T @ gaps / (n - 1)
     trace = scatter.trace()
@@ -63,7 +62,9 @@ class Moments(Regularizer):
         Raises:
             ValueError: p is no diagonal normal, or there are fewer than four examples.
         """
+        codes = gather(z)
+        require_examples(len(codes), 4, "Moments")
         mean, scale = mean_and_scale(p, "prior", "Moments")
         mean, variance = gather(mean), gather(scale).square().mean(0)
         covariance = torch.diag(variance) + torch.cov(mean.T).view(len(variance), -1)
-        return moment_distance(gather(z), mean.mean(0), covariance)
+        return moment_distance(codes, mean.mean(0), covariance)

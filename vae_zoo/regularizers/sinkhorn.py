@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_zoo.regularizers.base import Regularizer
+from vae_zoo.regularizers.families import require_examples
 from vae_zoo.sampling import draw, gather
 
 SCALINGS = 10  # updates at each temperature, by products that cost a tenth of an exponential
@@ -133,4 +134,6 @@ class Sinkhorn(Regularizer):
 
     def divergence(self, q: Distribution, p: Distribution, z: Tensor) -> Tensor:
         blur = self.blur * math.sqrt(z.shape[1])
-        return sinkhorn_divergence(gather(z), gather(draw(p)), blur, self.iterations)
+        codes = gather(z)
+        require_examples(len(codes), 2, "Sinkhorn")
+        return sinkhorn_divergence(codes, gather(draw(p)), blur, self.iterations)

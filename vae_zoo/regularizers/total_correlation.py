@@ -8,7 +8,12 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_zoo.regularizers.base import Regularizer
-from vae_zoo.regularizers.families import mean_and_scale, require_density, require_factorised
+from vae_zoo.regularizers.families import (
+    mean_and_scale,
+    require_density,
+    require_examples,
+    require_factorised,
+)
 from vae_zoo.sampling import gather
 
 Sampling = Literal["mss", "mws"]
@@ -205,10 +210,7 @@ class TotalCorrelation(Regularizer):
 
     def _size(self, n: int) -> int:
         """The number N of training examples; an evaluation may do without."""
-        if n < 2:
-            raise ValueError(
-                f"TotalCorrelation needs at least two examples, got {n}: raise --data.batch_size"
-            )
+        require_examples(n, 2, "TotalCorrelation")
         if self.dataset_size is None and self.training:
             raise ValueError(
                 "TotalCorrelation needs the number N of training examples, which a Trainer takes "

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_zoo.regularizers.base import Regularizer
-from vae_zoo.regularizers.families import require_standard
+from vae_zoo.regularizers.families import require_examples, require_standard
 from vae_zoo.sampling import directions, draw, gather
 
 PriorQuantiles = Literal["sampled", "exact"]
@@ -131,10 +131,13 @@ class SlicedWasserstein(Regularizer):
         """Compare the pooled codes with the prior.
 
         Raises:
-            ValueError: The prior cannot be sampled, or is not N(0, I) where ``prior`` is exact.
+            ValueError: The prior cannot be sampled, or is not N(0, I) where ``prior`` is exact; or
+                there are fewer than two examples.
         """
         along = directions(self.projections, like=z)
+        codes = gather(z)
+        require_examples(len(codes), 2, "SlicedWasserstein")
         if self.prior == "exact":
             require_standard(p, "SlicedWasserstein")
-            return sliced_wasserstein_to_standard(gather(z), along, self.order)
-        return sliced_wasserstein(gather(z), gather(draw(p)), along, self.order)
+            return sliced_wasserstein_to_standard(codes, along, self.order)
+        return sliced_wasserstein(codes, gather(draw(p)), along, self.order)
