@@ -29,6 +29,8 @@ PROGRAM = """
     if options.get("broken"):
         print("loading\\rloaded")
         sys.exit("no such divergence: MDD")
+    if options.get("wary"):
+        print("vae-zoo: warning: it ends too soon\\nall else is well")
     write("metrics.csv", f"epoch,test/elbo,test/loss\\n0,-{options['seed']}.25,3.5\\n")
 """
 

@@ -116,6 +116,13 @@ def test_a_program_that_fails_at_once_is_stopped_after_three(workplace, capsys):
     assert "the first 3 trials failed at once" in capsys.readouterr().out
 
 
+def test_what_a_trial_that_ended_well_warned_of_is_shown(workplace, capsys):
+    assert run_sweep(workplace.write(seeds(1, wary=True))) == 0
+    said = capsys.readouterr().out
+    assert "    vae-zoo: warning: it ends too soon\n" in said
+    assert "all else is well" not in said
+
+
 def test_a_sweep_in_which_something_finished_is_not_given_up(workplace):
     broken = {"values": [False, True]}
     run_sweep(workplace.write({"broken": broken, "seed": {"values": [0, 1, 2, 3]}}))

@@ -52,6 +52,13 @@ class Attempt:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
 
+    def warnings(self) -> list[str]:
+        """What this attempt warned of, once each."""
+        with log_file(self.run).open("rb") as log:
+            log.seek(self.log_start)
+            lines = log.read().decode(errors="replace").splitlines()
+        return [*dict.fromkeys(line for line in lines if line.startswith("vae-zoo: warning: "))]
+
     def last_words(self, lines: int = 8) -> str:
         """The last lines that this attempt wrote, without what a progress bar wrote over."""
         with log_file(self.run).open("rb") as log:

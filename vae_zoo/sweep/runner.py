@@ -150,6 +150,8 @@ class Runner:
             else:
                 self._end(attempt.trial, "finished", code)
                 self.display.ended(attempt, "finished")
+                for warning in attempt.warnings():  # nobody reads the log of what ended well
+                    self.display.say(f"    {warning}")
 
     def _end(self, trial: Trial, state: State, code: int | None = None) -> None:
         self.queue.end(trial.id, state, code)
