@@ -372,6 +372,13 @@ ERRORS = {
     "--model.regularizer.inner.inner KL --model.regularizer.inner.steps 5": (
         "model.regularizer.inner: inner must be a sum over dimensions"
     ),
+    "--model.regularizer Sum --model.regularizer.parts KL": (
+        "model.regularizer.parts: expected list, got KL"
+    ),
+    "--model.regularizer Sum --model.regularizer.parts "
+    '[{"class_path":"KL","init_args":{"wieght":2}}]': (
+        "model.regularizer.parts.0.wieght: KL has no option wieght. Did you mean weight?"
+    ),
     "--model.regularizer Kl": "there is no class Kl. Did you mean KL?",
     "--model.regularizer MMD --model.objective ImportanceWeighted": (
         "goes with --model.regularizer KL at weight 1 alone, got MMD"

@@ -54,7 +54,8 @@ def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> s
         found = did_you_mean(shown, choices)
         return f"{key}: {shown} is none of {', '.join(choices)}. {found}".rstrip()
     if types := dict.fromkeys(re.findall(r"Expected an? (?:<class '([\w.]+)'>)", reason)):
-        return f"{key}: expected {' or '.join(types)}, got {shown}"
+        expected = " or ".join(types).replace("collections.abc.Sequence", "list")
+        return f"{key}: expected {expected}, got {shown}"
     return f"{key}: {reason}"[:300]
 
 
@@ -85,6 +86,8 @@ def flatten(words: Sequence[str], find: Callable[[str], str]) -> dict[str, str]:
             given |= _flatten_config(value, find)
         elif name.startswith("--"):
             given[name[2:]] = value
+            if value.lstrip().startswith("["):
+                given |= _flatten_config(f"{{{name[2:]}: {value}}}", find)
     return given
 
 
@@ -97,6 +100,8 @@ def _flatten_config(config: str, find: Callable[[str], str]) -> dict[str, str]:
 
 
 def _leaves(node: Any, key: str) -> list[tuple[str, str]]:
+    if isinstance(node, list) and any(isinstance(item, dict) for item in node):
+        return [leaf for i, item in enumerate(node) for leaf in _leaves(item, f"{key}.{i}")]
     if not isinstance(node, dict):
         return [(key, node if isinstance(node, str) else json.dumps(node, default=str))]
     leaves = []

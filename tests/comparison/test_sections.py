@@ -92,15 +92,23 @@ def test_classes_of_the_same_name_are_told_apart_by_their_modules(runs):
 
 def test_a_wrapped_regularizer_is_named_with_what_it_wraps(runs):
     kl, mmd = (runs.part("regularizers", name, weight=w) for name, w in (("KL", 4.0), ("MMD", 10)))
-    runs.write("a", regularizer=runs.part("regularizers", "Annealed", inner=kl, epochs=10))
-    runs.write("b", regularizer=runs.part("regularizers", "Sum", terms=[kl, mmd]))
+    runs.write("a", regularizer=runs.part("regularizers", "Annealed", inner=kl, steps=10))
+    parts = runs.part("regularizers", "Sum", parts=[kl, mmd], weight=1.0)  # which says nothing
+    runs.write("b", regularizer=parts)
+    capacity = runs.part("regularizers", "Capacity", inner=kl, nats=5.0, weight=2.0)
+    runs.write("d", regularizer=capacity)
     network = runs.part("networks", "MLP", hidden=[64])
     runs.write(
         "c", regularizer=runs.part("regularizers", "Adversarial", weight=2.0, critic=network)
     )
     [section] = read([runs.path]).sections
     names = {(group.configuration.regularizer, group.weight) for group in section.groups}
-    assert names == {("Annealed(KL)", "4"), ("Sum(KL + MMD)", "4, 10"), ("Adversarial", "2")}
+    assert names == {
+        ("Annealed(KL)", "4"),
+        ("Sum(KL + MMD)", "4, 10"),
+        ("Capacity(KL)", "2, 4"),
+        ("Adversarial", "2"),
+    }
     assert "Annealed(KL) β=4" in {group.name for group in section.groups}
 
 

@@ -118,7 +118,8 @@ def regularizer_name(value: Any) -> str:
 def regularizer_weights(value: Any) -> Iterator[float]:
     """Yield the weights of a regularizer and of those that it wraps, the outer one first."""
     weight = _arguments(value).get("weight")
-    if isinstance(weight, int | float):
+    outer = bool(wrapped(value))
+    if isinstance(weight, int | float) and not (outer and weight == 1):  # says nothing there
         yield float(weight)
     for item in wrapped(value):
         yield from regularizer_weights(item)
