@@ -186,7 +186,7 @@ class VariationalRenyi(Bound):
 
 
 class GECO(Objective):
-    """Minimise the penalty subject to a reconstruction of ``target`` nats or better.
+    """Minimise the penalty subject to a reconstruction term of κ nats or fewer, by a multiplier.
 
     The multiplier λ of the constraint moves with each training step, in log space, by the moving
     average of how far the constraint is missed, of which a nat counts at most. A validation
