@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OSError) as error:
         print(f"vae-zoo: error: {error}", file=sys.stderr)
         code = 2
+    except KeyboardInterrupt:
+        print("vae-zoo: stopped", file=sys.stderr)
+        code = 130
     sys.exit(code)
 
 

@@ -53,6 +53,15 @@ def test_a_new_regularizer_keeps_the_contract_as_written(capsys):
     assert "13 hold, 0 fail; 2 do not apply, or have no threshold" in out
 
 
+def test_ctrl_c_is_answered_in_a_word_and_without_a_traceback(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run_check", interrupted)
+    assert run("check", "MMD") == 130
+    assert capsys.readouterr().err == "vae-zoo: stopped\n"
+
+
 def test_its_test_passes_and_fails_once_it_is_broken():
     run("new", "regularizer", "Moments")
     words = [sys.executable, "-m", "pytest", "-q"]

@@ -1,12 +1,14 @@
 """Whether two processes train as one, for several regularizers in one pair of processes."""
 
 import pickle
-from collections.abc import Mapping
+import signal
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -50,11 +52,22 @@ def same_gradient_on_two_processes(factories: Mapping[str, Factory]) -> dict[str
 def _on_ranks(factories: Mapping[str, Factory]) -> list[dict[str, Found | str]]:
     with TemporaryDirectory() as folder:
         try:
-            spawn(_run_rank, (folder, factories), nprocs=RANKS)  # type: ignore[no-untyped-call]
+            _spawn(_run_rank, (folder, factories))
         except Exception as error:  # of a class that ends its process
             failure = f"a process failed: {str(error).strip().splitlines()[-1]}"
             return [dict.fromkeys(factories, failure)]
         return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(RANKS)]
+
+
+def _spawn(run: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Run the ranks; Ctrl-C is this process's to hear, and ends them without their tracebacks."""
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which they inherit
+    try:
+        context = spawn(run, arguments, nprocs=RANKS, join=False, daemon=True)  # type: ignore[no-untyped-call]
+    finally:
+        signal.signal(signal.SIGINT, heard)
+    while not context.join():
+        continue
 
 
 def _importable(factory: Factory) -> Verdict | None:
