@@ -1,5 +1,6 @@
 """How the VAE makes its parts: from classes, to the sizes that it alone knows."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -31,9 +32,11 @@ def make_network(
     condition_dim: int,
 ) -> Network:
     """Make a network, and refuse one whose output a likelihood would broadcast in silence."""
-    network = make(
-        what, factory, in_shape=in_shape, out_shape=out_shape, condition_dim=condition_dim
-    )
+    with warnings.catch_warnings():  # of a model without a latent dimension
+        warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
+        network = make(
+            what, factory, in_shape=in_shape, out_shape=out_shape, condition_dim=condition_dim
+        )
     x, c = torch.zeros(2, *in_shape), torch.zeros(2, condition_dim)
     with torch.no_grad(), isolate_rng():
         shape = tuple(network.eval()(x, c).shape[1:])

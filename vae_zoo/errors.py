@@ -13,7 +13,15 @@ import yaml
 from vae_zoo.catalogue import catalogue
 from vae_zoo.suggestion import did_you_mean
 
-SIZES = {"shape", "latent_dim", "in_shape", "out_shape", "condition_dim", "classes"}  # the VAE's
+SIZES = {  # the VAE's
+    "shape",
+    "latent_dim",
+    "in_shape",
+    "out_shape",
+    "condition_dim",
+    "classes",
+    "condition_shape",
+}
 
 
 def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> str:

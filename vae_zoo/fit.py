@@ -146,7 +146,7 @@ class CLI(LightningCLI):
         message = "go on with the run in this folder, with its config"
         parser.add_argument("--resume", type=str | None, default=None, help=message)
         parser.set_defaults({"model.objective": {"class_path": "PenalizedLikelihood"}})
-        for size in ("shape", "classes"):
+        for size in ("shape", "classes", "condition_shape"):
             parser.link_arguments(f"data.{size}", f"model.{size}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -329,7 +329,11 @@ class CLI(LightningCLI):
         config: dict[str, Any] = yaml.safe_load(
             self.parser.dump(self.config, skip_none=False, format="yaml")
         )["fit"]
-        sizes = {"shape": list(self.model.shape), "classes": self.model.classes}
+        sizes = {
+            "shape": list(self.model.shape),
+            "classes": self.model.classes,
+            "condition_shape": list(self.model.condition_shape),
+        }
         config["model"] = sizes | config["model"]
         for name in ("ckpt_path", "resume"):  # of this start, and not of the run
             config.pop(name)

@@ -25,9 +25,12 @@ class Objective(nn.Module, ABC):
     Attributes:
         sample_shape: Of the posterior samples of each example: ``(K,)``, or ``()`` for a single
             one without an axis of its own.
+        penalizes: Whether the penalty has a part in the loss. Then it is averaged over the K
+            samples, and else of the first alone.
     """
 
     sample_shape: tuple[int, ...] = ()
+    penalizes: bool = True  # whether the penalty is a part of the loss
 
     def check(self, regularizer: Regularizer) -> None:
         """Refuse a regularizer that has no part in the objective."""
@@ -57,9 +60,20 @@ class Objective(nn.Module, ABC):
 class PenalizedLikelihood(Objective):
     """E -log p(x | z) + penalty, which for KL of weight 1 is minus the ELBO.
 
+    Args:
+        samples: Number K of posterior samples per example, over which both are averaged: more of
+            them make the gradient less noisy.
+
+    Raises:
+        ValueError: There is no sample.
+
     References:
         Higgins et al., β-VAE, 2017, eq. 4. https://openreview.net/forum?id=Sy2fzU9gl
     """
+
+    def __init__(self, samples: int = 1) -> None:
+        super().__init__()
+        self.sample_shape = () if positive(samples) == 1 else (samples,)
 
     def forward(
         self, q: Distribution, p: Distribution, z: Tensor, reconstruction: Tensor, penalty: Tensor
@@ -79,9 +93,9 @@ class Bound(Objective, ABC):
 
     def __init__(self, samples: int) -> None:
         super().__init__()
-        if samples < 1:
-            raise ValueError(f"samples must be at least 1, got {samples}")
-        self.sample_shape = (samples,)
+        self.sample_shape = (positive(samples),)
+
+    penalizes = False  # the weights contain the KL
 
     def check(self, regularizer: Regularizer) -> None:
         """Refuse any regularizer but KL of weight 1, whose sampled form the weights contain.
@@ -197,9 +211,11 @@ class GECO(Objective):
         target: The reconstruction term κ to be reached, in nats per example.
         rate: How far ln λ moves in a step, per nat by which the constraint is missed.
         decay: Of the moving average.
+        samples: Number K of posterior samples per example.
 
     Raises:
-        ValueError: A rate is not positive, a decay not in [0, 1), or the target not finite.
+        ValueError: A rate or a number is not positive, a decay not in [0, 1), or the target not
+            finite.
 
     References:
         Rezende and Viola, Taming VAEs, 2018, alg. 1. https://arxiv.org/abs/1810.00597
@@ -208,8 +224,11 @@ class GECO(Objective):
     log_multiplier: Tensor
     average: Tensor
 
-    def __init__(self, target: float, rate: float = 1e-3, decay: float = 0.99) -> None:
+    def __init__(
+        self, target: float, rate: float = 1e-3, decay: float = 0.99, samples: int = 1
+    ) -> None:
         super().__init__()
+        self.sample_shape = () if positive(samples) == 1 else (samples,)
         if not math.isfinite(target):
             raise ValueError(f"target must be a number of nats, got {target}")
         if not 0 < rate < math.inf:
@@ -244,6 +263,17 @@ class GECO(Objective):
         # Limited, or the first epochs, far off, would wind it up beyond return.
         moved = self.log_multiplier + self.rate * self.average.clamp(-1, 1)
         self.log_multiplier = moved.clamp(-10, 10).detach()  # 5e-5 to 22,000
+
+
+def positive(samples: int) -> int:
+    """Return the number of samples.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+    return samples
 
 
 def log_mean_exp(x: Tensor) -> Tensor:

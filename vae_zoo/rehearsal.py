@@ -54,7 +54,11 @@ def rehearse(model: "VAE", examples: int = 8) -> None:
 def _blank_terms(model: "VAE", examples: int) -> Terms:
     dtype = torch.get_default_dtype() if isinstance(model.dtype, str) else model.dtype
     x = torch.zeros(examples, *model.shape, device=model.device, dtype=dtype)
-    y = torch.zeros(examples, dtype=torch.long, device=model.device) if model.classes else None
+    y = None
+    if model.condition_shape:
+        y = torch.zeros(examples, *model.condition_shape, device=model.device, dtype=dtype)
+    elif model.classes:
+        y = torch.zeros(examples, dtype=torch.long, device=model.device)
     return model(x, y)  # type: ignore[no-any-return]
 
 

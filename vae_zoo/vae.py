@@ -12,6 +12,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.distributions import Distribution
+from torch.func import functional_call
 from torch.optim import Adam
 
 from vae_zoo.assembly import make, make_network
@@ -36,16 +37,18 @@ class VAE(LightningModule):
 
     Args:
         shape: Shape of one example; on the command line that of the data.
-        latent_dim: Number D of latent dimensions.
+        latent_dim: Number D of latent dimensions; with a condition, 0 makes a regression, whose
+            ELBO is log p(x | c) itself.
         regularizer: What pulls the codes towards the prior, such as ``KL(weight=4)``.
         encoder: Makes the network from data to the parameters of q(z | x).
         decoder: Makes the network from codes to the parameters of p(x | z).
         prior: Makes p(z), or p(z | c).
         posterior: Makes the family of q(z | x).
         likelihood: Makes the family of p(x | z).
-        condition: Makes the map from labels to what a conditional model knows of them.
+        condition: Makes the map from y to what a conditional model knows of it.
         objective: What is minimised, such as ``ImportanceWeighted(samples=5)``.
         classes: Number of labels; on the command line that of the data.
+        condition_shape: Shape of y where it is no label; on the command line that of the data.
         optimizer: Makes the optimizer from the parameters.
         lr_scheduler: Makes the scheduler of the learning rate from the optimizer.
         lr_interval: How often the scheduler steps.
@@ -69,21 +72,25 @@ class VAE(LightningModule):
         condition: ConditionFactory = Unconditional,
         objective: Objective = PenalizedLikelihood(),  # noqa: B008 (deep-copied)
         classes: int = 0,
+        condition_shape: Sequence[int] = (),
         optimizer: OptimizerCallable = Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
     ) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim must be at least 1, got {latent_dim}")
         self.shape, self.latent_dim, self.classes = tuple(shape), latent_dim, classes
-        self.condition = make("condition", condition, classes=classes)
+        self.condition_shape = tuple(condition_shape)
+        self.condition = make("condition", condition, classes=classes, shape=condition_shape)
+        if latent_dim < (0 if self.condition.dim else 1):
+            reason = ", or 0 for a regression on a condition" if latent_dim == 0 else ""
+            raise ValueError(f"latent_dim must be at least 1{reason}, got {latent_dim}")
         self.posterior = make("posterior", posterior, latent_dim=latent_dim)
         self.likelihood = make("likelihood", likelihood, shape=self.shape)
         c = self.condition.dim
         self.prior = make("prior", prior, latent_dim=latent_dim, condition_dim=c)
         self.encoder = make_network("encoder", encoder, self.shape, self.posterior.params, c)
         self.decoder = make_network("decoder", decoder, (latent_dim,), self.likelihood.params, c)
+        self.prior.build(self.shape, self.encode_apart)
         if not isinstance(regularizer, Regularizer):
             raise TypeError(f"regularizer must be an object, such as KL(), got {regularizer!r}")
         if not isinstance(objective, Objective):
@@ -117,12 +124,20 @@ class VAE(LightningModule):
         """Return q(z | x), of batch shape ``(B,)`` and event shape ``(D,)``."""
         return self.posterior(self.encoder(x, c))  # type: ignore[no-any-return]
 
+    def encode_apart(self, x: Tensor, c: Tensor) -> Distribution:
+        """Return q(z | x) of what is no batch: what the encoder counts, such as for batch norm,
+        stays as it was.
+        """
+        counts = {name: buffer.clone() for name, buffer in self.encoder.named_buffers()}
+        params = functional_call(self.encoder, counts, (x, c)) if counts else self.encoder(x, c)
+        return self.posterior(params)  # type: ignore[no-any-return]
+
     def decode(self, z: Tensor, c: Tensor) -> Distribution:
         """Return p(x | z), of batch shape ``(B,)`` and the event shape of the data."""
         return self.likelihood(self.decoder(z.to(self.dtype), c))  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Terms:
-        """Compute the terms of a batch of data ``(B, *X)`` and labels ``(B,)``."""
+        """Compute the terms of a batch of data ``(B, *X)`` and labels ``(B,)``, or conditions."""
         c = self._condition(y)
         q = self.encode(x, c)
         p = self.prior(c).expand(q.batch_shape)
@@ -130,14 +145,18 @@ class VAE(LightningModule):
         reconstruction = -self._log_likelihood(x, z, c)
         kl = kl_divergence(q, p, z)
         samples = len(self.objective.sample_shape)
-        code = z[0] if samples else z
-        penalty = self.regularizer(q, p, code)
+        codes = [*z] if samples else [z]
+        if not self.objective.penalizes:
+            codes = codes[:1]
+        penalty = _mean([self.regularizer(q, p, code) for code in codes])
+        critics = [self.regularizer.critic_loss(q, p, code) for code in codes]
+        critic = [loss for loss in critics if loss is not None]
         return Terms(
             loss=self.objective(q, p, z, reconstruction, penalty),
             reconstruction=reconstruction.mean(0) if samples else reconstruction,
             kl=kl.mean(0) if kl is not None and kl.dim() > 1 else kl,
             penalty=penalty,
-            critic=self.regularizer.critic_loss(q, p, code),
+            critic=_mean(critic) if critic else None,
         )
 
     def _log_likelihood(self, x: Tensor, z: Tensor, c: Tensor) -> Tensor:
@@ -153,29 +172,31 @@ class VAE(LightningModule):
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Decode ``n`` samples of the model's own prior into means of p(x | z).
+        """Decode ``n`` samples of the model's own prior into what stands for p(x | z), its mean.
 
         Args:
             n: Number of samples.
-            y: Labels ``(n,)`` of a conditional model.
+            y: Labels ``(n,)``, or conditions ``(n, *Y)``, of a conditional model.
 
         Returns:
             The means, of shape ``(n, *X)``.
         """
         c = self._condition(y)
         z = self.prior(c).expand((n,)).sample()
-        return self.decode(z, c).mean
+        return self.likelihood.point(self.decode(z, c))
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Decode the means of q(z | x) into means of p(x | z), of shape ``(B, *X)``."""
         c = self._condition(y)
-        return self.decode(self.encode(x, c).mean, c).mean
+        return self.likelihood.point(self.decode(self.posterior.point(self.encode(x, c)), c))
 
     def setup(self, stage: str) -> None:
         if data := getattr(self.trainer, "datamodule", None):
             if stage == "fit":  # later, the weights are no longer those that a training begins with
                 self.check(data, self.trainer.world_size)
+                if self.prior.examples and hasattr(data, "examples"):
+                    self.prior.begin(*data.examples(self.prior.examples))
             for part in self._regularizers():
                 part.dataset_size = getattr(data, "size", None)
 
@@ -305,3 +326,7 @@ class VAE(LightningModule):
         means = {name: mean.item() for name, mean in self._means("train").items()}
         for logger in self.loggers:
             logger.log_metrics(means | {"epoch": self.current_epoch}, self.trainer.global_step - 1)
+
+
+def _mean(terms: Sequence[Tensor]) -> Tensor:
+    return terms[0] if len(terms) == 1 else torch.stack([*terms]).mean()

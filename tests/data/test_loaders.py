@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vae_zoo.data.loaders import InOrder, Shuffled
+from vae_zoo.data.loaders import Batch, InOrder, Shuffled
 from vae_zoo.data.splits import Split
 
 
@@ -13,12 +13,12 @@ def numbered(size: int) -> Split:
     return Split(torch.arange(size).float(), torch.arange(size))
 
 
-def as_stored(x: Tensor, generator: np.random.Generator) -> Tensor:
-    return x
+def as_stored(split: Split, generator: np.random.Generator | None = None) -> Batch:
+    return split.x, split.y
 
 
-def with_noise(x: Tensor, generator: np.random.Generator) -> Tensor:
-    return x + torch.from_numpy(generator.random(x.shape))
+def with_noise(split: Split, generator: np.random.Generator) -> Batch:
+    return split.x + torch.from_numpy(generator.random(split.x.shape)), split.y
 
 
 def shuffled(size=103, batch_size=10, prepare=as_stored, seed=0, epoch=0, **place) -> list[Tensor]:
@@ -66,7 +66,7 @@ def test_the_noise_is_a_function_of_seed_epoch_and_rank():
 def test_labels_go_with_their_examples():
     for x, y in Shuffled(numbered(103), 10, as_stored, 0):
         assert torch.equal(x.long(), y)
-    for x, y in InOrder(numbered(103), 10, torch.clone):
+    for x, y in InOrder(numbered(103), 10, as_stored):
         assert torch.equal(x.long(), y)
 
 
@@ -86,7 +86,7 @@ def test_batches_of_two_ranks_put_together_are_those_of_one_process():
 @pytest.mark.parametrize("size", [1, 20, 23, 40, 41, 42, 60])
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_evaluation_sees_every_example_once_in_equally_many_batches(size: int, ranks: int):
-    loaders = [InOrder(numbered(size), 7, torch.clone, rank, ranks) for rank in range(ranks)]
+    loaders = [InOrder(numbered(size), 7, as_stored, rank, ranks) for rank in range(ranks)]
     batches = [[x for x, _ in loader] for loader in loaders]
     seen = torch.cat([x for rank in batches for x in rank])
     assert sorted(seen.tolist()) == list(range(size))
@@ -96,12 +96,12 @@ def test_evaluation_sees_every_example_once_in_equally_many_batches(size: int, r
 
 
 def test_the_last_batch_of_an_evaluation_is_the_smaller_one():
-    batches = [x.tolist() for x, _ in InOrder(numbered(24), 10, torch.clone)]
+    batches = [x.tolist() for x, _ in InOrder(numbered(24), 10, as_stored)]
     assert batches == [list(range(10)), list(range(10, 20)), [20, 21, 22, 23]]
 
 
 def test_a_rest_too_small_for_moments_joins_the_batch_before():
-    batches = [x.tolist() for x, _ in InOrder(numbered(23), 10, torch.clone)]
+    batches = [x.tolist() for x, _ in InOrder(numbered(23), 10, as_stored)]
     assert batches == [list(range(10)), list(range(10, 23))]
 
 

@@ -1,6 +1,8 @@
 """Pictures of what a model reconstructs and samples."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import Callback, Trainer
@@ -9,6 +11,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from PIL import Image
 from torch import Tensor
 
+from vae_zoo.data import DataModule
 from vae_zoo.vae import VAE
 
 COLUMNS = 10
@@ -43,19 +46,23 @@ class Pictures(Callback):
 
     @torch.no_grad()
     def _draw(self, trainer: Trainer, model: VAE, loader: object) -> None:
-        if not trainer.is_global_zero or len(model.shape) != 3 or model.shape[0] not in (1, 3):
+        if not trainer.is_global_zero or not isinstance(trainer.datamodule, DataModule):  # type: ignore[attr-defined]
             return
+        show: Callable[..., Any] = trainer.datamodule.picture  # type: ignore[attr-defined]
         x, y = next(iter(loader))  # type: ignore[call-overload]
         x = x[:COLUMNS].to(model.device)
         y = None if y is None else y[:COLUMNS].to(model.device)
-        labels = None
+        if (original := show(x, y)) is None:
+            return
+        number = torch.arange(4 * COLUMNS, device=model.device) % COLUMNS
+        wanted = None if y is None else y[number % len(x)]
         if model.classes:
-            labels = torch.arange(4 * COLUMNS, device=model.device) % COLUMNS % model.classes
+            wanted = number % model.classes
         with isolate_rng():
             torch.manual_seed(0)  # the same codes each time
             pictures = {
-                "reconstructions": torch.cat([x, model.reconstruct(x, y)]),
-                "samples": model.sample(4 * COLUMNS, labels),
+                "reconstructions": torch.cat([original, show(model.reconstruct(x, y), y)]),
+                "samples": show(model.sample(len(number), wanted), wanted),
             }
         folder = Path(trainer.default_root_dir, "images")
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,11 +9,18 @@ from lightning import LightningDataModule
 from torch import Tensor
 
 from vae_zoo.data.loaders import Batch, InOrder, Shuffled
-from vae_zoo.data.splits import Split, Splits, Support, check_split, check_support
+from vae_zoo.data.splits import (
+    Split,
+    Splits,
+    Support,
+    check_examples,
+    check_labels,
+    check_support,
+)
 
 
 class DataModule(LightningDataModule, ABC):
-    """A data set in memory, whose batches are ``(x, y)``: x float, y int64 labels or None.
+    """A data set in memory, whose batches are ``(x, y)``: x float, y a label, a condition or None.
 
     A data set of one's own says what it is and how it is read; ``--data mine.Points`` uses it::
 
@@ -30,8 +37,9 @@ class DataModule(LightningDataModule, ABC):
     the initial weights do, and the epoch: a resumed run sees what it would have seen.
 
     Attributes:
-        shape: Shape ``*X`` of an example.
-        classes: Number of labels, 0 where there are none.
+        shape: Shape ``*X`` of an example; ``(T, V)`` of a text of T one-hot tokens out of V.
+        classes: Number of labels, 0 where y is none, or is no label.
+        condition_shape: Shape ``*Y`` of y where it is a vector or an image, ``()`` otherwise.
         support: Where the values of x lie.
 
     Args:
@@ -43,6 +51,7 @@ class DataModule(LightningDataModule, ABC):
 
     shape: tuple[int, ...]
     classes: int = 0
+    condition_shape: tuple[int, ...] = ()
     support: Support
 
     def __init__(self, batch_size: int = 128) -> None:
@@ -52,13 +61,41 @@ class DataModule(LightningDataModule, ABC):
         self.batch_size = batch_size
         self.seed = torch.initial_seed()
 
+    def __str__(
+        self,
+    ) -> str:  # Lightning's reads the data, and fails on loaders that are not torch's
+        return f"{type(self).__name__}: {self.support} data of shape {self.shape}"
+
     @abstractmethod
     def load(self) -> Splits:
-        """Read the examples: uint8 (levels, or 0 and 1 where binary) or float32, labels int64."""
+        """Read the examples as they are stored.
+
+        Levels, tokens' numbers and 0 and 1 may be uint8 or int16, all else is float32; labels are
+        int64.
+        """
 
     def augment(self, x: Tensor, generator: np.random.Generator) -> Tensor:
         """Change stored training examples anew for each batch; by default not at all."""
         return x
+
+    def batch(self, x: Tensor, y: Tensor | None) -> Batch:
+        """Turn stored examples, augmented if they are trained on, into ``(x, y)`` as models see it.
+
+        By default it turns levels into floats and tokens into one-hot vectors; y stays as it is.
+        """
+        if self.support == "tokens" and not x.dtype.is_floating_point:
+            return one_hot(x.long(), self.shape[-1]), y
+        # Levels are kept as bytes, a quarter of the memory.
+        levels = self.support == "256 levels" and x.dtype == torch.uint8
+        return x / 255 if levels else x.float(), y
+
+    def picture(self, x: Tensor, y: Tensor | None) -> Tensor | None:
+        """Show examples, given or generated, as images ``(N, C, H, W)`` with values in [0, 1].
+
+        Returns:
+            None if they are no images.
+        """
+        return x if x.dim() == 4 and x.shape[1] in (1, 3) else None
 
     @cached_property
     def splits(self) -> Splits:
@@ -70,17 +107,27 @@ class DataModule(LightningDataModule, ABC):
         # Rows that lie apart (Fortran order, as numpy may load it) are 50 times slower to select.
         splits = Splits(*(Split(x.contiguous(), y) for x, y in self.load()))
         for name, split in splits._asdict().items():
-            check_split(name, split, self.shape, self.classes)
-            x = split.x[:1000]  # a wrong declaration shows in any of them
-            if name == "train":
-                x = self.augment(x, np.random.default_rng(0))
-            check_support(name, self._scale(x), self.support)
+            if not len(split.x):
+                raise ValueError(f"the {name} split has no examples")
+            first = split.cut(0, 1000)  # a wrong declaration shows in any of them
+            generator = np.random.default_rng(0)
+            x, y = self._augmented(first, generator) if name == "train" else self.batch(*first)
+            check_examples(name, x, y, self.shape, self.condition_shape)
+            if not self.condition_shape:
+                check_labels(name, split, self.classes)
+            check_support(name, x, self.support)
         return splits
 
     @property
     def size(self) -> int:
         """Number of training examples."""
         return len(self.splits.train.x)
+
+    def examples(self, n: int) -> Batch:
+        """Take n training examples, the same each time; all of them if there are fewer."""
+        generator = np.random.default_rng(0)
+        order = generator.permutation(self.size)[:n]
+        return self._augmented(self.splits.train.take(torch.from_numpy(order)), generator)
 
     def setup(self, stage: str) -> None:
         _ = self.splits
@@ -94,24 +141,37 @@ class DataModule(LightningDataModule, ABC):
         return x.to(device), None if y is None else y.to(device)
 
     def train_dataloader(self) -> Shuffled:
-        prepare = self._training_batch
+        prepare = self._augmented
         return Shuffled(self.splits.train, self.batch_size, prepare, self.seed, *self._place)
 
     def val_dataloader(self) -> InOrder:
-        return InOrder(self.splits.val, self.batch_size, self._scale, *self._place)
+        return self._in_order(self.splits.val)
 
     def test_dataloader(self) -> InOrder:
-        return InOrder(self.splits.test, self.batch_size, self._scale, *self._place)
+        return self._in_order(self.splits.test)
+
+    def _in_order(self, split: Split) -> InOrder:
+        return InOrder(split, self.batch_size, lambda split: self.batch(*split), *self._place)
 
     @property
     def _place(self) -> tuple[int, int]:
         """This process and the number of processes."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
-    def _training_batch(self, x: Tensor, generator: np.random.Generator) -> Tensor:
-        return self._scale(self.augment(x, generator))
+    def _augmented(self, split: Split, generator: np.random.Generator) -> Batch:
+        return self.batch(self.augment(split.x, generator), split.y)
 
-    def _scale(self, x: Tensor) -> Tensor:
-        """Turn stored values into floats; levels are kept as bytes, a quarter of the memory."""
-        levels = self.support == "256 levels" and x.dtype == torch.uint8
-        return x / 255 if levels else x.float()
+
+def one_hot(tokens: Tensor, vocabulary: int) -> Tensor:
+    """Turn tokens' numbers ``(...)`` into floats ``(..., V)``, an eighth of the memory of torch's.
+
+    Raises:
+        ValueError: A token is none of the vocabulary's.
+    """
+    low, high = tokens.aminmax()
+    if low < 0 or high >= vocabulary:
+        raise ValueError(
+            f"tokens must lie in 0 to {vocabulary - 1}, as the data module's shape says, "
+            f"got {int(low)} to {int(high)}"
+        )
+    return torch.zeros(*tokens.shape, vocabulary).scatter_(-1, tokens.unsqueeze(-1), 1.0)

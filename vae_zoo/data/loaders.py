@@ -35,7 +35,7 @@ class Shuffled:
         self,
         split: Split,
         batch_size: int,
-        prepare: Callable[[Tensor, np.random.Generator], Tensor],
+        prepare: Callable[[Split, np.random.Generator], Batch],
         seed: int,
         rank: int = 0,
         ranks: int = 1,
@@ -68,8 +68,7 @@ class Shuffled:
         noise = np.random.default_rng((self.seed, self.epoch, 1 + self.rank))
         whole = torch.from_numpy(order[: len(self) * self.ranks * self.batch_size])
         for index in whole.view(len(self), self.ranks, self.batch_size)[:, self.rank]:
-            x, y = self.split.take(index)
-            yield self.prepare(x, noise), y
+            yield self.prepare(self.split.take(index), noise)
 
 
 class InOrder:
@@ -89,7 +88,7 @@ class InOrder:
         self,
         split: Split,
         batch_size: int,
-        prepare: Callable[[Tensor], Tensor],
+        prepare: Callable[[Split], Batch],
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
@@ -107,5 +106,4 @@ class InOrder:
         for start, stop in self.bounds:
             size = stop - start
             mine = (start + size * part // self.ranks for part in (self.rank, self.rank + 1))
-            x, y = self.split.cut(*mine)
-            yield self.prepare(x), y
+            yield self.prepare(self.split.cut(*mine))

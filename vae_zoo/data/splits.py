@@ -1,17 +1,17 @@
 """What a data module holds in memory: train, val and test, checked against what it declares."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Support = Literal["binary", "unit interval", "256 levels", "real"]
+Support = Literal["binary", "unit interval", "256 levels", "real", "tokens"]
 
 
 class Split(NamedTuple):
-    """Examples x of shape ``(N, *X)``, with labels y of shape ``(N,)`` where there are any."""
+    """Examples x of shape ``(N, *X)``, with y: labels ``(N,)`` or other conditions, if any."""
 
     x: Tensor
     y: Tensor | None = None
@@ -51,20 +51,36 @@ class Splits(NamedTuple):
         return cls(*(data.take(torch.from_numpy(index)) for index in parts))
 
 
-def check_split(name: str, split: Split, shape: tuple[int, ...], classes: int) -> None:
-    """Compare a split with the shape and the number of labels that its data module declares.
+def check_examples(
+    name: str, x: Tensor, y: Tensor | None, shape: Sequence[int], condition_shape: Sequence[int]
+) -> None:
+    """Compare examples with the shapes that their data module declares.
 
     Raises:
         ValueError: They differ.
     """
-    x, y = split
-    if not len(x):
-        raise ValueError(f"the {name} split has no examples")
     if tuple(x.shape[1:]) != tuple(shape):
         raise ValueError(
             f"the data module's shape is {tuple(shape)}, but its {name} examples have "
             f"the shape {tuple(x.shape[1:])}"
         )
+    if condition_shape:
+        found = None if y is None else tuple(y.shape[1:])
+        if y is None or found != tuple(condition_shape) or not y.dtype.is_floating_point:
+            has = "no conditions" if y is None else f"conditions of shape {found} and {y.dtype}"
+            raise ValueError(
+                f"the data module's condition_shape is {tuple(condition_shape)}, of floats, but "
+                f"its {name} split has {has}"
+            )
+
+
+def check_labels(name: str, split: Split, classes: int) -> None:
+    """Compare all labels with the number that their data module declares.
+
+    Raises:
+        ValueError: They differ.
+    """
+    x, y = split
     if y is None or not classes:
         if y is None and not classes:
             return
@@ -88,6 +104,7 @@ _BELONGS: dict[str, Callable[[Tensor], Tensor]] = {
     "unit interval": lambda x: (x >= 0) & (x <= 1),
     "256 levels": lambda x: (x >= 0) & (x <= 1) & ((x * 255).round() / 255 == x),
     "real": torch.isfinite,
+    "tokens": lambda x: ((x == 0) | (x == 1)) & (x.sum(-1, keepdim=True) == 1),  # one-hot
 }
 
 

@@ -37,4 +37,5 @@ class MLP(Network):
         self.out_shape = tuple(out_shape)
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
-        return self.layers(join(x.flatten(1), c)).view(-1, *self.out_shape)  # type: ignore[no-any-return]
+        y = self.layers(join(x.flatten(1), c))
+        return y.view(len(y), *self.out_shape)  # type: ignore[no-any-return]

@@ -5,10 +5,18 @@ the parameters, and builds the distribution whenever it is called.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
+
+
+class Encode(Protocol):
+    """Encodes inputs that are no part of a batch, and leaves the encoder as it was."""
+
+    def __call__(self, x: Tensor, c: Tensor) -> Distribution:
+        """Map ``(N, *X)`` and conditions ``(N, C)`` to q(z | x), of batch shape ``(N,)``."""
 
 
 class Prior(nn.Module, ABC):
@@ -23,6 +31,24 @@ class Prior(nn.Module, ABC):
         super().__init__()
         self.latent_dim = latent_dim
         self.condition_dim = condition_dim
+
+    def build(self, shape: Sequence[int], encode: Encode) -> None:
+        """Make what depends on the data's shape, or keep the encoder; by default nothing.
+
+        The VAE calls it once, when its encoder is there.
+
+        Args:
+            shape: Shape ``*X`` of an example.
+            encode: The encoder of the model that the prior is a part of.
+        """
+
+    def begin(self, x: Tensor, y: Tensor | None) -> None:
+        """Start from training examples ``(examples, *X)``; by default not.
+
+        The VAE calls it before a training, with as many examples as ``examples`` says.
+        """
+
+    examples: int = 0  # number of training examples that ``begin`` wants
 
     @abstractmethod
     def forward(self, c: Tensor) -> Distribution:
