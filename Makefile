@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint bench pairs picture bench-regularizers bench-peers
+.PHONY: help install demo test test-slow lint bench pages picture bench-regularizers bench-peers
 
 help:  ## Show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 25
@@ -34,7 +34,8 @@ lint: install  ## Run ruff and mypy
 bench: install bench-regularizers  ## Time a training step beside a bare loop, and the regularizers
 	$(BIN)/python benchmarks/step.py
 
-pairs: install  ## Write docs/pairs.md: which regularizers go with which priors
+pages: install  ## Write docs/catalogue.md, and docs/pairs.md: which parts go together
+	$(BIN)/python -m vae_zoo.catalogue docs/catalogue.md
 	$(BIN)/python -m vae_zoo.compatibility docs/pairs.md
 
 bench-regularizers: install  ## Time the regularizers beside others

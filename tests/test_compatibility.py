@@ -1,4 +1,4 @@
-"""Every cell of the table of pairs: what it says works trains, what it refuses is refused."""
+"""Every cell of the tables of pairs: what it says works trains, what it refuses is refused."""
 
 from pathlib import Path
 
@@ -34,4 +34,4 @@ def test_a_pair_trains_or_is_refused_with_a_reason_and_a_way_out(pair):
 
 
 def test_the_page_of_pairs_is_what_the_code_does():
-    assert PAGE.read_text(encoding="utf-8") == page(), "run `make pairs`"
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make pages`"

@@ -1,5 +1,6 @@
 """Training through Lightning: what is logged, and that nothing disturbs it."""
 
+import math
 from collections import UserList
 from functools import partial
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from torch.optim import SGD, Adam
 from torch.optim.lr_scheduler import ExponentialLR
 from torch.testing import assert_close
 
+from vae_zoo.likelihoods import Normal
 from vae_zoo.posteriors import Deterministic
 from vae_zoo.priors import LearnedNormal
 from vae_zoo.regularizers import KL, MMD, SlicedWasserstein
@@ -66,9 +68,24 @@ def test_every_stage_logs_the_same_five_terms(make_trainer):
     for stage, times in (("train", 4), ("val", 2), ("test", 1)):
         rows = logger.of(stage)
         assert len(rows) == times
-        assert all(list(row) == [f"{stage}/{name}" for name in NAMES] for _, row in rows)
+        names = NAMES if stage == "train" else [*NAMES, "bits_per_dimension"]  # of binary data
+        assert all(list(row) == [f"{stage}/{name}" for name in names] for _, row in rows)
     rest = {name for _, row in logger.rows for name in row if "/" not in name}
     assert rest == {"epoch"}
+
+
+def test_bits_per_dimension_are_the_elbo_by_pixel_in_another_unit(make_trainer):
+    _, logger = trained(make_trainer)
+    ((_, row),) = logger.of("val")[-1:]
+    expected = -row["val/elbo"] / (64 * math.log(2))
+    assert row["val/bits_per_dimension"] == pytest.approx(expected, rel=1e-5)
+    assert 0 < expected < 2
+
+
+def test_a_density_logs_no_bits_per_dimension(make_trainer):
+    vae = VAE((1, 8, 8), 2, KL(), likelihood=Normal)
+    (row,) = make_trainer().test(vae, batches(40), verbose=False)
+    assert set(row) == {f"test/{name}" for name in NAMES}
 
 
 def test_a_deterministic_model_logs_no_elbo_and_no_kl(make_trainer):

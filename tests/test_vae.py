@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.distributions import Independent
 from torch.distributions import Normal as NormalDistribution
+from torch.testing import assert_close
 
 from vae_zoo.conditions import OneHot
 from vae_zoo.likelihoods import Normal
@@ -160,7 +161,7 @@ def test_construction_does_not_depend_on_what_is_rehearsed():
     [StandardNormal, LearnedNormal, ConditionalNormal, partial(MixtureOfNormals, components=3)],
 )
 @pytest.mark.parametrize("network", [MLP, Conv])
-@pytest.mark.parametrize("likelihood", [Normal, partial(Normal, learned=True)])
+@pytest.mark.parametrize("likelihood", [Normal, partial(Normal, learned="scalar")])
 def test_a_model_comes_back_whole_from_its_state(prior, network, likelihood):
     def make():
         parts = {"encoder": network, "decoder": network, "prior": prior, "likelihood": likelihood}
@@ -175,3 +176,37 @@ def test_a_model_comes_back_whole_from_its_state(prior, network, likelihood):
         torch.manual_seed(3)
         elbos.append(model(x, y).elbo)
     assert torch.equal(*elbos)
+
+
+class Counting(MLP):
+    """A perceptron behind a batch norm."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.norm = nn.BatchNorm1d(6)
+
+    def forward(self, x, c):
+        return super().forward(self.norm(x), c)
+
+
+def test_what_is_encoded_apart_is_not_counted_and_still_carries_gradients():
+    vae = VAE((6,), 2, KL(), encoder=Counting)
+    before = {name: buffer.clone() for name, buffer in vae.encoder.named_buffers()}
+    vae.encode_apart(torch.randn(5, 6) + 3, torch.empty(1, 0)).mean.sum().backward()
+    assert all(torch.equal(vae.encoder.get_buffer(name), old) for name, old in before.items())
+    assert (vae.encoder.layers[0].weight.grad != 0).any()
+    vae.encode(torch.randn(5, 6) + 3, torch.empty(1, 0))
+    assert not torch.equal(vae.encoder.norm.running_mean, before["norm.running_mean"])
+
+
+def test_a_model_without_a_latent_dimension_is_a_regression_on_its_condition():
+    regression = VAE((6,), 0, KL(), condition=OneHot, classes=3)
+    x, y = torch.randint(2, (4, 6)).float(), torch.tensor([0, 1, 2, 1])
+    terms = regression(x, y)
+    assert_close(terms.kl, torch.zeros(4))
+    log_likelihood = regression.decode(torch.empty(4, 0), regression.condition(y)).log_prob(x)
+    assert_close(terms.elbo, log_likelihood)
+    terms.loss.backward()
+    assert (regression.decoder.layers[0].weight.grad != 0).any()
+    with pytest.raises(ValueError, match="at least 1, or 0 for a regression on a condition, got 0"):
+        VAE((6,), 0, KL(), classes=3)

@@ -1,7 +1,11 @@
-"""The zoo as a list, read from the source: an import of torch would make it wait for seconds."""
+"""The zoo as a list, read from the source: an import of torch would make it wait for seconds.
+
+python -m vae_zoo.catalogue docs/catalogue.md
+"""
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +20,14 @@ FAMILIES = {  # the module of each family, and the class that all its members de
     "networks": "Network",
     "data": "DataModule",
 }
+
+
+TITLE = """\
+# Everything that can be named
+
+Each class by the name that the command line knows, with its formula and its paper, linked to its
+packaged config. `vae-zoo list` prints the same; `make pages` writes this page.
+"""
 
 
 class Entry(NamedTuple):
@@ -37,6 +49,29 @@ class Entry(NamedTuple):
 def catalogue() -> list[Entry]:
     """List every class that can be named on the command line, family by family."""
     return [entry for family, base in FAMILIES.items() for entry in sorted(_members(family, base))]
+
+
+def page() -> str:
+    """Write the zoo as a page: each class with its formula, its paper and its config."""
+    text = TITLE
+    for family in FAMILIES:
+        text += (
+            f"\n## {family.capitalize()}\n\n| class | what it is | source |\n| --- | --- | --- |\n"
+        )
+        for entry in catalogue():
+            if entry.family == family:
+                cells = [c.replace("|", r"\|") for c in (entry.summary, entry.source)]
+                text += f"| {' | '.join([_linked(entry), *cells])} |\n"
+    return text
+
+
+def _linked(entry: Entry) -> str:
+    """The name of a class, with a link to its packaged config where it has one."""
+    folder = entry.family.removesuffix("s")
+    stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", entry.name).lower()
+    path = f"configs/{folder}/{stem}.yaml"
+    there = (Path(__file__).parent.parent / path).is_file()
+    return f"[{entry.name}](../{path})" if there else entry.name
 
 
 def _members(family: str, base: str) -> Iterator[Entry]:
@@ -71,3 +106,7 @@ def _source(text: str) -> str:
     words = " ".join(references.split())
     first = re.match(r".*?\b(?:19|20)\d\d\b", words)
     return first[0] if first else words
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")

@@ -63,10 +63,41 @@ def _run(words: list[str]) -> int:
 
         compare(options.folders, options.output)
         return 0
+    if options.command == "evaluate":
+        from vae_zoo.evaluation.command import Setting, run_evaluation  # imports torch, for seconds
+
+        setting = Setting(
+            options.split, options.samples, options.examples, options.shuffle_conditions
+        )
+        return run_evaluation(options.folders, setting, options.trust)
+    if options.command == "classify":
+        from vae_zoo.evaluation.classification import run_classification  # imports torch
+
+        return run_classification(
+            options.folder, options.split, options.samples, options.examples, options.trust
+        )
+    if options.command == "encode":
+        from vae_zoo.encoding import write_codes  # imports torch, for seconds
+
+        source = (options.split, options.file, options.labels)
+        print(write_codes(options.run, options.output, *source, options.trust))
+        return 0
+    if options.command == "sample":
+        from vae_zoo.generation import write_samples  # imports torch, for seconds
+
+        asked = (options.n, options.label, options.output, options.seed)
+        print(write_samples(options.run, *asked, options.trust))
+        return 0
+    if options.command == "interpolate":
+        from vae_zoo.generation import write_interpolation  # imports torch, for seconds
+
+        between, steps = tuple(options.between), options.steps
+        print(write_interpolation(options.run, between, steps, options.output, options.trust))
+        return 0
     if options.command == "check":
         from vae_zoo.contract.command import run_check  # imports torch, for seconds
 
-        return run_check(options.regularizer, options.options)
+        return run_check(options.part, options.options)
     if options.command == "new":
         print(write_regularizer(options.name, Path.cwd()), end="")
         return 0
@@ -91,8 +122,51 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="compare runs, in a table and on a page")
     compare.add_argument("folders", type=Path, nargs="+", help="runs, or folders that hold them")
     compare.add_argument("-o", "--output", type=Path, help="the page (default: comparison.html)")
-    check = commands.add_parser("check", help="hold a regularizer to what each must satisfy")
-    check.add_argument("regularizer", help="of the zoo, as MMD, or of a file, as moments.Moments")
+    evaluate = commands.add_parser("evaluate", help="estimate the likelihood of trained models")
+    evaluate.add_argument("folders", type=Path, nargs="+", help="runs, or folders that hold them")
+    message = "condition each example on what belongs to another"
+    evaluate.add_argument("--shuffle-conditions", action="store_true", help=message)
+    classify = commands.add_parser("classify", help="tell labels by p(x | y) and Bayes' rule")
+    classify.add_argument("folder", type=Path, help="a run of a model with a label as condition")
+    for command in (evaluate, classify):
+        splits = ["train", "val", "test"]
+        command.add_argument("--split", choices=splits, default="test", help="(default: test)")
+        message = "of each posterior, and of the prior (default: 100)"
+        command.add_argument("--samples", type=int, default=100, help=message)
+        command.add_argument("--examples", type=int, help="so many alone (default: all)")
+        message = "a module of your own that the run's config may import; repeatable"
+        command.add_argument("--trust", action="append", default=[], metavar="MODULE", help=message)
+    encode = commands.add_parser("encode", help="write codes, labels and log-densities of data")
+    encode.add_argument("run", type=Path, help="the run's folder")
+    encode.add_argument("-o", "--output", type=Path, required=True, help="the .npz file to write")
+    data = encode.add_mutually_exclusive_group()
+    splits = ["train", "val", "test"]
+    data.add_argument("--split", choices=splits, default="test", help="(default: test)")
+    data.add_argument("--file", type=Path, help="a file or folder of your own, as of --data Files")
+    encode.add_argument("--labels", help="the column, the array or the file of its labels")
+    message = "a module of your own that the run's config may import; repeatable"
+    encode.add_argument("--trust", action="append", default=[], metavar="MODULE", help=message)
+    sample = commands.add_parser("sample", help="sample a model: texts, pictures or numbers")
+    sample.add_argument("-n", type=int, default=16, help="number of samples (default: 16)")
+    message = "one for all (default: all in turn, where the model is conditioned on them)"
+    sample.add_argument("--label", type=int, help=message)
+    sample.add_argument("--seed", type=int, default=0, help="of the samples (default: 0)")
+    interpolate = commands.add_parser("interpolate", help="go from one example to another")
+    message = "numbers of test examples (default: 0 1)"
+    interpolate.add_argument(
+        "--between", type=int, nargs=2, default=(0, 1), metavar=("I", "J"), help=message
+    )
+    interpolate.add_argument("--steps", type=int, default=8, help="codes (default: 8)")
+    for command in (sample, interpolate):
+        command.add_argument("run", type=Path, help="the run's folder")
+        message = "a new .txt, .png or .npz (default: texts here, else a .png or .npz)"
+        command.add_argument("-o", "--output", type=Path, help=message)
+        message = "a module of your own that the run's config may import; repeatable"
+        command.add_argument("--trust", action="append", default=[], metavar="MODULE", help=message)
+    check = commands.add_parser(
+        "check", help="hold a regularizer, prior, likelihood or data module to what each must be"
+    )
+    check.add_argument("part", help="of the zoo, as MMD, or of a file, as moments.Moments")
     check.add_argument("options", nargs=argparse.REMAINDER, help="its own, as --kernel gaussian")
     new = commands.add_parser("new", help="write a regularizer of your own, and its test")
     new.add_argument("family", choices=["regularizer"])

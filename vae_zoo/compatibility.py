@@ -1,4 +1,4 @@
-"""Which regularizers go with which posteriors and priors, found by trying them.
+"""Which regularizers, posteriors and priors go together, found by trying them.
 
 python -m vae_zoo.compatibility docs/pairs.md
 """
@@ -28,17 +28,18 @@ EXAMPLES: dict[str, Callable[[], Regularizer | Objective]] = {
     "Sum": lambda: vae_zoo.regularizers.Sum([KL(), vae_zoo.regularizers.MMD()]),
 }
 TITLE = """\
-# Which pairs work
+# Which parts go together
 
-Every regularizer and every objective was tried with each posterior and prior, with a condition and
-without; a prior p(z | c) has one. ✓ trains; a number is the reason why the pair is refused, in the
-words of the program. A wrapper goes with what the regularizer inside goes with: shown is KL, and
-KL + MMD for the sum. An objective was tried with KL. `make pairs` writes this page.
+Every regularizer and every objective was tried with each prior, with each posterior, and the
+posteriors with the priors; with a condition and without (a prior p(z | c) has one). ✓ trains; a
+number is the reason why it is refused, in the words of the program. A wrapper goes with what the
+regularizer inside goes with: shown is KL, and KL + MMD for the sum. An objective was tried with KL.
+`make pages` writes this page.
 """
 
 
 class Pair(NamedTuple):
-    """One cell of the table.
+    """One cell of a table: what a model is made of.
 
     Args:
         family: ``regularizers`` or ``objectives``.
@@ -98,33 +99,61 @@ def names(family: str) -> list[str]:
     return [entry.name for entry in catalogue() if entry.family == family]
 
 
-def pairs() -> list[Pair]:
-    """Every pair of the zoo."""
+class Table(NamedTuple):
+    """One table of the page.
+
+    Args:
+        title: What is crossed with what.
+        columns: The names above.
+        rows: The cells beside each name.
+    """
+
+    title: str
+    columns: list[str]
+    rows: dict[str, list[Pair]]
+
+
+def tables() -> list[Table]:
+    """The zoo, crossed two families at a time."""
+    parts = [(family, name) for family in ("regularizers", "objectives") for name in names(family)]
+    qs, ps = names("posteriors"), names("priors")
+    by_prior = {part[1]: [Pair(*part, "DiagonalNormal", p) for p in ps] for part in parts}
+    by_posterior = {part[1]: [Pair(*part, q, "StandardNormal") for q in qs] for part in parts}
+    both = {
+        f"{q}, {name}": [Pair("regularizers", name, q, p) for p in ps]
+        for name in ("KL", "MMD")
+        for q in qs
+    }
     return [
-        Pair(family, name, posterior, prior)
-        for family in ("regularizers", "objectives")
-        for name in names(family)
-        for posterior in names("posteriors")
-        for prior in names("priors")
+        Table("Regularizers and objectives with priors, of a DiagonalNormal", ps, by_prior),
+        Table("Regularizers and objectives with posteriors, under N(0, I)", qs, by_posterior),
+        Table("Posteriors with priors, by KL and by MMD", ps, both),
     ]
 
 
+def pairs() -> list[Pair]:
+    """Every cell of the tables, once."""
+    cells = (pair for table in tables() for row in table.rows.values() for pair in row)
+    return list(dict.fromkeys(cells))
+
+
 def page() -> str:
-    """Write the table, with the reasons below it."""
-    columns = [(q, p) for q in names("posteriors") for p in names("priors")]
-    head = ["", *(f"{q} × {p}" for q, p in columns)]
-    rows, reasons = [head, ["---"] + [":-:"] * len(columns)], list[str]()
-    cells: dict[tuple[str, str], list[str]] = {}
-    for pair in pairs():
-        why = reason(pair).replace(f"{pair.name} ", "it ", 1)
+    """Write the tables, with the reasons below them."""
+    text, reasons = TITLE, list[str]()
+    whys = {pair: reason(pair).replace(f"{pair.name} ", "it ", 1) for pair in pairs()}
+    for why in whys.values():
         if why and why not in reasons:
             reasons.append(why)
-        cell = f"[{reasons.index(why) + 1}](#reasons)" if why else "✓"
-        cells.setdefault((pair.family, pair.name), []).append(cell)
-    rows += [[name, *row] for (_, name), row in cells.items()]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    cells = {
+        pair: f"[{reasons.index(why) + 1}](#reasons)" if why else "✓" for pair, why in whys.items()
+    }
+    for table in tables():
+        rows = [["", *table.columns], ["---"] + [":-:"] * len(table.columns)]
+        rows += [[name, *(cells[pair] for pair in row)] for name, row in table.rows.items()]
+        lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        text += f"\n## {table.title}\n\n{lines}\n"
     listed = "\n".join(f"{number}. {why}" for number, why in enumerate(reasons, start=1))
-    return f"{TITLE}\n{table}\n\n## Reasons\n\n{listed}\n"
+    return f"{text}\n## Reasons\n\n{listed}\n"
 
 
 if __name__ == "__main__":

@@ -23,6 +23,11 @@ SIZES = {  # the VAE's
     "condition_shape",
 }
 
+# What the parser adds where a part, such as data, might also be none.
+OPTIONAL = (
+    r" - Expected a <class 'NoneType'> Given value type: <class 'jsonargparse\S+ Given value: .*"
+)
+
 
 def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> str:
     """Put a complaint of jsonargparse into one sentence with a suggestion.
@@ -32,7 +37,7 @@ def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> s
         given: Keys and values of the command line and the config files, as of :func:`flatten`.
         options: All keys that the parser knows by itself.
     """
-    message = " ".join(message.split())
+    message = re.sub(OPTIONAL, "", " ".join(message.split()))
     if match := re.search(r"Option '([^']+)' is not accepted", message):
         return _unknown_option(_full_key(match[1], given), given)
     if match := re.search(

@@ -9,7 +9,7 @@ import secrets
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
@@ -260,8 +260,7 @@ class CLI(LightningCLI):
             model, datamodule=datamodule, ckpt_path=path, weights_only=True, verbose=False
         )
         if self.trainer.is_global_zero:
-            terms = ", ".join(f"{name[5:]} {value:.2f}" for name, value in test.items())
-            print(f"{self.run.folder}: test split, {Path(path).name}, nats per example: {terms}")
+            print(f"{self.run.folder}: test split, {Path(path).name}, {_in_words(test)}")
 
     def _check(self, model: VAE, datamodule: DataModule) -> None:
         """Refuse what can be known to fail, before anything is written."""
@@ -375,6 +374,15 @@ class CLI(LightningCLI):
         }
         for logger in self.trainer.loggers:
             logger.log_metrics(metrics, self.trainer.global_step - 1)
+
+
+def _in_words(test: Mapping[str, float]) -> str:
+    terms = {name.removeprefix("test/"): value for name, value in test.items()}
+    bits = terms.pop("bits_per_dimension", None)
+    nats = ", ".join(f"{name} {value:.2f}" for name, value in terms.items())
+    return f"nats per example: {nats}" + (
+        "" if bits is None else f"; bits per dimension: {bits:.3f}"
+    )
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

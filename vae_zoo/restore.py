@@ -1,6 +1,7 @@
 """A trained model, and the data that it was trained on, from the folder of its run."""
 
-import importlib
+import importlib.util
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,13 +16,15 @@ from vae_zoo.parser import ComplaintError, Parser
 from vae_zoo.runs import Run
 from vae_zoo.vae import VAE
 
-TRUSTED = frozenset({"vae_zoo", "torch", "lightning"})
+OF_TRAINING = {"optimizer", "lr_scheduler", "lr_interval"}  # of the model's options
+FILES = {"path", "root", "labels"}  # options of data, whose values such as test.npz are no modules
+DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
 def restore(folder: Path, trust: Sequence[str] = ()) -> tuple[VAE, DataModule]:
     """Load the best model of a run, and make its data module, which reads nothing yet.
 
-    A run's folder may be another's: only classes of vae_zoo, torch and lightning are imported.
+    A run's folder may be another's: only classes of vae_zoo are imported.
 
     Args:
         folder: The run's folder, ``runs/<name>/<id>``.
@@ -37,12 +40,13 @@ def restore(folder: Path, trust: Sequence[str] = ()) -> tuple[VAE, DataModule]:
     run = Run(folder)
     if not run.config_file.is_file():
         raise FileNotFoundError(f"{folder} is no run: it has no config.yaml")
-    config = {part: run.config.get(part) for part in ("model", "data")}
-    if missing := [part for part, given in config.items() if not given]:
+    config: dict[str, Any] = {part: run.config.get(part) for part in ("model", "data")}
+    if missing := [part for part, given in config.items() if not isinstance(given, dict)]:
         raise ValueError(f"{run.config_file} lacks {' and '.join(missing)}")
-    for name in _classes(config):
-        module = name.split(".")[0]
-        if "." in name and module not in {*TRUSTED, *trust}:
+    config["model"] = {k: v for k, v in config["model"].items() if k not in OF_TRAINING}
+    for name in _imports(config):
+        module = name.partition(".")[0]
+        if module not in {"vae_zoo", *trust}:
             raise ValueError(
                 f"{run.config_file} names {name}, which would run the code of {module}: add "
                 f"--trust {module} if that is yours"
@@ -54,16 +58,21 @@ def restore(folder: Path, trust: Sequence[str] = ()) -> tuple[VAE, DataModule]:
     return model.eval(), data
 
 
-def _classes(config: object) -> Iterator[str]:
-    """Every class that a configuration names."""
+def _imports(config: object) -> Iterator[str]:
+    """Whatever in a configuration might be imported: a path of a module that can be found."""
     if isinstance(config, dict):
         for key, value in config.items():
-            if key == "class_path" and isinstance(value, str):
-                yield value
-            yield from _classes(value)
+            if key == "class_path" and "." in str(value):
+                yield str(value)
+            if key not in FILES or not isinstance(value, str):
+                yield from _imports(value)
     elif isinstance(config, list):
         for value in config:
-            yield from _classes(value)
+            yield from _imports(value)
+    elif isinstance(config, str) and DOTTED.fullmatch(config):
+        module = config.partition(".")[0]
+        if module in sys.modules or importlib.util.find_spec(module):
+            yield config
 
 
 def _make(config: dict[str, Any], run: Run) -> tuple[VAE, DataModule]:
@@ -84,12 +93,18 @@ def _make(config: dict[str, Any], run: Run) -> tuple[VAE, DataModule]:
     return made.model, made.data
 
 
-def _load(model: VAE, run: Run) -> None:
-    """Load the weights of best.ckpt, or of last.ckpt while there is no other."""
+def checkpoint(run: Run) -> Path:
+    """Return the path of best.ckpt, or of last.ckpt while there is no other."""
     best = run.checkpoints / "best.ckpt"
     path = best if best.is_file() else run.last_checkpoint
     if not path.is_file():
         raise FileNotFoundError(f"{run.folder} has no checkpoint yet: {best}")
+    return path
+
+
+def _load(model: VAE, run: Run) -> None:
+    """Load the weights of a run."""
+    path = checkpoint(run)
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
         model.load_state_dict(state)

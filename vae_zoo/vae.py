@@ -124,13 +124,13 @@ class VAE(LightningModule):
         """Return q(z | x), of batch shape ``(B,)`` and event shape ``(D,)``."""
         return self.posterior(self.encoder(x, c))  # type: ignore[no-any-return]
 
-    def encode_apart(self, x: Tensor, c: Tensor) -> Distribution:
+    def encode_apart(self, x: Tensor, c: Tensor, index: Tensor | None = None) -> Distribution:
         """Return q(z | x) of what is no batch: what the encoder counts, such as for batch norm,
-        stays as it was.
+        stays as it was. With an index, of any shape, return it for the inputs of these numbers.
         """
         counts = {name: buffer.clone() for name, buffer in self.encoder.named_buffers()}
         params = functional_call(self.encoder, counts, (x, c)) if counts else self.encoder(x, c)
-        return self.posterior(params)  # type: ignore[no-any-return]
+        return self.posterior(params if index is None else params[index])  # type: ignore[no-any-return]
 
     def decode(self, z: Tensor, c: Tensor) -> Distribution:
         """Return p(x | z), of batch shape ``(B,)`` and the event shape of the data."""
@@ -142,7 +142,7 @@ class VAE(LightningModule):
         q = self.encode(x, c)
         p = self.prior(c).expand(q.batch_shape)
         z = q.rsample(self.objective.sample_shape)  # (*K, B, D)
-        reconstruction = -self._log_likelihood(x, z, c)
+        reconstruction = -self.log_likelihood(x, z, c)
         kl = kl_divergence(q, p, z)
         samples = len(self.objective.sample_shape)
         codes = [*z] if samples else [z]
@@ -159,7 +159,7 @@ class VAE(LightningModule):
             critic=_mean(critic) if critic else None,
         )
 
-    def _log_likelihood(self, x: Tensor, z: Tensor, c: Tensor) -> Tensor:
+    def log_likelihood(self, x: Tensor, z: Tensor, c: Tensor) -> Tensor:
         """Return log p(x | z), of shape ``(*K, B)``, of codes of shape ``(*K, B, D)``."""
         if z.dim() == 2:
             return self.decode(z, c).log_prob(x)
@@ -172,18 +172,18 @@ class VAE(LightningModule):
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Decode ``n`` samples of the model's own prior into what stands for p(x | z), its mean.
+        """Decode ``n`` samples of the model's own prior into examples: means, or texts drawn.
 
         Args:
             n: Number of samples.
             y: Labels ``(n,)``, or conditions ``(n, *Y)``, of a conditional model.
 
         Returns:
-            The means, of shape ``(n, *X)``.
+            What the likelihood shows of them, of shape ``(n, *X)``.
         """
         c = self._condition(y)
         z = self.prior(c).expand((n,)).sample()
-        return self.likelihood.point(self.decode(z, c))
+        return self.likelihood.example(self.decode(z, c))
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -311,6 +311,9 @@ class VAE(LightningModule):
         means = self.mean_terms[stage].take(partial(self.trainer.strategy.reduce, reduce_op="sum"))
         if stage != "train":
             means = self.objective.judge(means)
+            bits = self.likelihood.bits_per_dimension(means["elbo"]) if "elbo" in means else None
+            if bits is not None:
+                means = means | {"bits_per_dimension": bits}
         if stage != "test" and not means["loss"].isfinite():
             raise ValueError(
                 f"{self.regularizer.label} makes the {stage} loss {means['loss'].item()} in epoch "

@@ -20,6 +20,39 @@ class Half(KL):
 """
 
 
+PARTS = """
+import torch
+from torch.distributions import Independent, Normal as N
+from vae_zoo.data import DataModule, Split, Splits
+from vae_zoo.likelihoods import Normal
+from vae_zoo.priors import StandardNormal
+
+class Wide(StandardNormal):
+    def __init__(self, latent_dim, condition_dim=0, width: float = 1.0):
+        super().__init__(latent_dim, condition_dim)
+        self.scale *= width
+
+class Squares(Normal):
+    def forward(self, params):
+        return Square(super().forward(params).base_dist, len(self.shape))
+
+class Square(Independent):
+    def log_prob(self, value):
+        return -(value - self.mean).square().flatten(1).sum(1)
+
+class Points(DataModule):
+    shape, support = (2,), "real"
+
+    def __init__(self, n: int = 20):
+        super().__init__(batch_size=5)
+        self.n = n
+
+    def load(self):
+        x = torch.randn(self.n + 20, 2, generator=torch.Generator().manual_seed(0))
+        return Splits.at_random(Split(x), val=10, test=10, seed=0)
+"""
+
+
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path, monkeypatch):
     """An empty folder to work in; what the command sets in this process is undone."""
@@ -84,6 +117,32 @@ def test_a_regularizer_that_fails_is_shown_and_exits_with_1(capsys, monkeypatch)
     assert "1 fail" in out
 
 
+def test_a_prior_a_likelihood_and_data_of_ones_own_are_checked(capsys):
+    Path("mine.py").write_text(PARTS)
+    assert run("check", "mine.Wide", "--width", "2") == 0
+    assert "mine.Wide --width 2" in (out := capsys.readouterr().out)
+    assert "integrates to 1                 1.00000" in out
+    assert run("check", "mine.Squares") == 1
+    out = capsys.readouterr().out
+    assert "✗  normalised" in out
+    assert "2 fail" in out  # its samples are not of its density, either
+    assert run("check", "mine.Points", "--n", "30") == 0
+    assert "30 / 10 / 10 examples: Points: real data of shape (2,)" in capsys.readouterr().out
+
+
+def test_a_part_of_the_zoo_is_checked_by_its_name(capsys):
+    assert run("check", "Normal", "--learned", "decoded") == 0
+    assert "params (4, 1, 1), event (2, 1, 1)" in capsys.readouterr().out
+    assert run("check", "Completion", "--of", "Digits", "--of.split_seed", "3") == 0
+    assert "Completion: binary data of shape (48,)" in capsys.readouterr().out
+
+
+def test_a_name_of_two_families_is_asked_for_in_full(monkeypatch):
+    monkeypatch.setattr(command, "_names", lambda: {"Text": ["likelihoods", "data"]})
+    with pytest.raises(ValueError, match=r"write vae_zoo.likelihoods.Text and vae_zoo.data.Text"):
+        command.find_class("Text")
+
+
 def test_options_are_typed_and_a_wrapper_takes_another_by_its_short_name(capsys, monkeypatch):
     labels = []
     monkeypatch.setattr(command, "check", lambda factory: labels.append(factory().label) or [])
@@ -107,11 +166,12 @@ def test_the_rest_is_not_reached_without_a_scalar(monkeypatch):
 
 
 ERRORS = {
-    "check MDD": "there is no regularizer MDD. Did you mean MMD?",
-    "check Nonsense": "no regularizer Nonsense. `vae-zoo list regularizers` shows the zoo.",
+    "check MDD": "no regularizer, prior, likelihood or data module MDD. Did you mean MMD?",
+    "check Nonsense": "data module Nonsense. `vae-zoo list` shows the zoo.",
     "check nowhere.Mine": "cannot import nowhere.Mine: No module named 'nowhere'",
-    "check mine.Hall": "mine has no regularizer Hall. Did you mean Half?",
-    "check mine.Path": "mine has no regularizer Path. Its regularizers are: KL, Half.",
+    "check mine.Hall": "or data module Hall. Did you mean Half?",
+    "check mine.Path": "mine has no regularizer, prior, likelihood or data module Path. Its parts "
+    "are: Half, KL.",
     "check wrong.Mine": "wrong.py, line 2: expected ':'",
     "check fails.Mine": "fails.py, line 1: division by zero",
     "check MMD --kernal imq": "kernal: there is no such option. Did you mean kernel?",
@@ -119,6 +179,12 @@ ERRORS = {
     "check MMD --weight x": "weight: expected float, got x",
     "check MMD --weight -1": "weight must be non-negative, got -1",
     "check FreeBits": "FreeBits needs --inner: add it, with a value",
+    "check MixtureOfNormals --components 0": "components must be at least 1, got 0",
+    "check MixtureOfNormals --latent_dim 3": "latent_dim: there is no such option",
+    "check Normal --variance -1": "variance must be positive, got -1",
+    "check Ring --train 1": "train must be at least 4, got 1",
+    "check Completion": "Completion needs --of: add it, with a value",
+    "check Digits --binarization on": "binarization: on is none of threshold, none",
     "new regularizer moments": "name must be that of a class, such as StudentT, got 'moments'",
     "new regularizer Two-Parts": "name must be that of a class, such as StudentT, got 'Two-Parts'",
     "new regularizer None": "name must be that of a class, such as StudentT, got 'None'",

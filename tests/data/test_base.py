@@ -1,5 +1,6 @@
 """A data module of the user's own, and training that is resumed on one."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -166,3 +167,78 @@ def test_data_that_are_not_what_they_say_are_refused(wrong: dict, message: str):
 def test_a_random_split_that_leaves_nothing_to_train_on_is_refused():
     with pytest.raises(ValueError, match="leave some of 10 examples to train on, got 5 and 5"):
         Splits.at_random(Split(torch.zeros(10, 2)), val=5, test=5, seed=0)
+
+
+class Words(DataModule):
+    """Numbers of tokens."""
+
+    shape, support = (4, 3), "tokens"
+    tokens = torch.randint(3, (30, 4), dtype=torch.uint8)
+
+    def load(self):
+        return Splits(Split(self.tokens), Split(self.tokens), Split(self.tokens))
+
+
+def test_tokens_are_stored_as_numbers_and_seen_one_hot():
+    data = Words(batch_size=30)
+    [(x, y)] = data.test_dataloader()
+    assert x.shape == (30, 4, 3)
+    assert torch.equal(x.argmax(-1), Words.tokens.long())
+    assert torch.equal(x.sum(-1), torch.ones(30, 4))
+    assert y is None
+
+
+def test_a_token_beyond_the_vocabulary_is_refused():
+    data = Words()
+    data.tokens = torch.full((30, 4), 3)
+    with pytest.raises(ValueError, match=r"tokens must lie in 0 to 2, as .* says, got 3 to 3"):
+        data.setup("fit")
+
+
+class Rotations(DataModule):
+    """Images of which y is the turned one, made from the same noise."""
+
+    shape, condition_shape, support = (1, 4, 4), (1, 4, 4), "real"
+    y = None
+
+    def load(self):
+        x = torch.arange(10 * 16.0).view(10, 1, 4, 4)
+        return Splits(Split(x), Split(x), Split(x, self.y))
+
+    def augment(self, x, generator):
+        return x + torch.from_numpy(generator.random(x.shape)).float()
+
+    def batch(self, x, y):
+        return x, x.rot90(dims=(2, 3))
+
+
+def test_a_data_module_may_make_the_condition_of_an_augmented_example():
+    data = Rotations(batch_size=5)
+    for x, y in [*data.train_dataloader(), *data.test_dataloader(), data.examples(3)]:
+        assert torch.equal(x.rot90(dims=(2, 3)), y)
+
+
+@pytest.mark.parametrize(
+    ("y", "found"),
+    [
+        (None, "no conditions"),
+        (torch.zeros(10, 1, 4, 5), "conditions of shape (1, 4, 5) and torch.float32"),
+        (torch.zeros(10, 1, 4, 4).long(), "conditions of shape (1, 4, 4) and torch.int64"),
+    ],
+)
+def test_conditions_of_another_shape_are_refused(monkeypatch, y, found):
+    monkeypatch.setattr(Rotations, "batch", lambda self, x, _: (x, y if y is None else y[: len(x)]))
+    with pytest.raises(ValueError, match=re.escape(f"but its train split has {found}")):
+        Rotations(batch_size=5).setup("fit")
+
+
+def test_examples_are_the_same_each_time_and_no_more_than_there_are():
+    data = Rotations(batch_size=5)
+    assert torch.equal(data.examples(4)[0], data.examples(4)[0])
+    assert len(data.examples(4)[0]) == 4
+    assert len(data.examples(40)[0]) == 10
+    assert len(data.examples(40)[0].view(10, -1)[:, 0].floor().unique()) == 10
+
+
+def test_a_data_module_says_what_it_is():
+    assert str(Rotations()) == "Rotations: real data of shape (1, 4, 4)"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vae_zoo.data import MNIST, Split, mnist
-from vae_zoo.data.mnist import binarize
+from vae_zoo.data.binarization import binarize
 
 SIZES = {"train": 60, "t10k": 12}
 
@@ -104,8 +104,8 @@ def test_val_and_test_are_drawn_once_and_the_same_in_every_run(small):
 
 
 def test_an_unknown_binarization_is_refused():
-    with pytest.raises(ValueError, match="binarization must be dynamic or none, got 'static'"):
-        MNIST(binarization="static")
+    with pytest.raises(ValueError, match=r"binarization must be one of none, .* got 'grey'"):
+        MNIST(binarization="grey")
 
 
 @pytest.mark.parametrize("harm", [lambda content: content[:-9], lambda content: content + b"\0"])

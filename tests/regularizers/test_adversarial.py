@@ -8,8 +8,8 @@ import torch
 from torch.distributions import Independent, Normal
 from torch.optim import Adam
 
-from vae_zoo.posteriors import Delta, Deterministic
-from vae_zoo.priors import LearnedNormal, MixtureOfNormals, StandardNormal
+from vae_zoo.posteriors import Delta, Deterministic, FullNormal
+from vae_zoo.priors import LearnedNormal, MixtureOfNormals, StandardNormal, VampPrior
 from vae_zoo.regularizers import (
     DIP,
     KL,
@@ -96,16 +96,24 @@ def test_a_deterministic_posterior_does_where_codes_are_enough(regularizer):
 @pytest.mark.parametrize(
     ("family", "message"),
     [
-        (Adversarial, "passes no gradients through its samples"),
-        (CriticWasserstein, "passes no gradients through its samples"),
-        (TotalCorrelation, "TotalCorrelation needs a prior of independent dimensions, got a Mix"),
-        (DIP, r"DIP compares .* N\(0, I\), got a MixtureSameFamily prior"),
+        (
+            TotalCorrelation,
+            "TotalCorrelation needs a prior of independent dimensions, got a Normal",
+        ),
+        (DIP, r"DIP compares .* N\(0, I\), got a NormalMixture prior"),
         (NoRegularizer, "NoRegularizer does not train"),
     ],
 )
 def test_a_mixture_prior_is_refused_where_it_would_not_be_trained(family, message):
     with pytest.raises(ValueError, match=message + r".*use --model\.\w+ [A-Z]"):
         VAE((6,), 2, family(), prior=MixtureOfNormals)
+
+
+@pytest.mark.parametrize("family", [Adversarial, CriticWasserstein])
+def test_a_critic_refuses_a_prior_without_gradients_through_its_samples(family):
+    with pytest.raises(ValueError, match=r"passes no gradients .*use --model\.\w+ [A-Z]"):
+        VAE((6,), 2, family(), prior=VampPrior, posterior=FullNormal)
+    VAE((6,), 2, family(), prior=MixtureOfNormals)
 
 
 @pytest.mark.parametrize("family", [DIP, NoRegularizer])

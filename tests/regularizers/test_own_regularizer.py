@@ -124,6 +124,6 @@ def test_the_critic_is_logged_apart_from_the_loss(make_trainer):
     means = vae(X).means()
     assert_close(means["loss"], means["reconstruction"] + means["penalty"])
     (logged,) = make_trainer().validate(vae, BATCHES, verbose=False)
-    terms = ["loss", "elbo", "reconstruction", "kl", "penalty", "critic"]
+    terms = ["loss", "elbo", "reconstruction", "kl", "penalty", "critic", "bits_per_dimension"]
     assert list(logged) == [f"val/{name}" for name in terms]
     assert logged["val/loss"] == pytest.approx(logged["val/reconstruction"] + logged["val/penalty"])

@@ -1,6 +1,6 @@
-"""Pictures of what a model reconstructs and samples."""
+"""Pictures, or texts, of what a model reconstructs and samples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from vae_zoo.data import DataModule
+from vae_zoo.runs import replace
 from vae_zoo.vae import VAE
 
 COLUMNS = 10
@@ -19,12 +20,14 @@ CELL = 28  # pixels, at least
 
 
 class Pictures(Callback):
-    """Draws reconstructions of the same examples, and samples of the prior, for files and W&B.
+    """Draws reconstructions of the same examples, and samples of the model, for files and W&B.
 
     Reconstructions stand below their originals: of the validation split while the model trains, and
-    of the test split at its end. A conditional model samples one column a label.
+    of the test split at its end. A conditional model samples one column a label, or the condition
+    of one of those examples.
 
-    They are ``images/reconstructions.png`` and ``images/samples.png`` in the run's folder.
+    They are ``images/reconstructions.png`` and ``images/samples.png`` in the run's folder; texts
+    are ``texts/reconstructions.txt`` and ``texts/samples.txt`` there.
 
     Args:
         every_n_epochs: How often to draw them while training; 0 only at the end.
@@ -48,11 +51,12 @@ class Pictures(Callback):
     def _draw(self, trainer: Trainer, model: VAE, loader: object) -> None:
         if not trainer.is_global_zero or not isinstance(trainer.datamodule, DataModule):  # type: ignore[attr-defined]
             return
-        show: Callable[..., Any] = trainer.datamodule.picture  # type: ignore[attr-defined]
+        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
+        show: Callable[..., Any] = data.picture
         x, y = next(iter(loader))  # type: ignore[call-overload]
         x = x[:COLUMNS].to(model.device)
         y = None if y is None else y[:COLUMNS].to(model.device)
-        if (original := show(x, y)) is None:
+        if (original := show(x, y)) is None and data.texts(x) is None:
             return
         number = torch.arange(4 * COLUMNS, device=model.device) % COLUMNS
         wanted = None if y is None else y[number % len(x)]
@@ -60,10 +64,14 @@ class Pictures(Callback):
             wanted = number % model.classes
         with isolate_rng():
             torch.manual_seed(0)  # the same codes each time
-            pictures = {
-                "reconstructions": torch.cat([original, show(model.reconstruct(x, y), y)]),
-                "samples": show(model.sample(len(number), wanted), wanted),
-            }
+            reconstructions, samples = model.reconstruct(x, y), model.sample(len(number), wanted)
+        if original is None:
+            write_texts(Path(trainer.default_root_dir, "texts"), data, x, reconstructions, samples)
+            return
+        pictures = {
+            "reconstructions": torch.cat([original, show(reconstructions, y)]),
+            "samples": show(samples, wanted),
+        }
         folder = Path(trainer.default_root_dir, "images")
         folder.mkdir(parents=True, exist_ok=True)
         for name, images in pictures.items():
@@ -74,6 +82,23 @@ class Pictures(Callback):
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLogger):
                     logger.log_image(f"images/{name}", [picture], step=trainer.global_step - 1)
+
+
+def write_texts(
+    folder: Path, data: DataModule, x: Tensor, reconstructions: Tensor, samples: Tensor
+) -> None:
+    """Write texts, each reconstruction below its original."""
+    folder.mkdir(parents=True, exist_ok=True)
+    both = torch.stack([x, reconstructions], dim=1).flatten(0, 1)
+    named = [f"{what} {i}" for i in range(len(x)) for what in ("example", "reconstruction")]
+    titles = {"reconstructions": named, "samples": [f"sample {i}" for i in range(len(samples))]}
+    for (name, title), tokens in zip(titles.items(), (both, samples), strict=True):
+        replace(folder / f"{name}.txt", paragraphs(title, data.texts(tokens) or []))
+
+
+def paragraphs(titles: Sequence[str], texts: Sequence[str]) -> str:
+    """Set each text below its title, as texts may be of several lines."""
+    return "\n".join(f"--- {title}\n{text}\n" for title, text in zip(titles, texts, strict=True))
 
 
 def grid(images: Tensor, columns: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What every regularizer must satisfy, and ``vae-zoo check``, which shows whether one does."""
+"""What every regularizer, prior, likelihood and data module must satisfy: ``vae-zoo check``."""
 
 import lazy_loader
 

@@ -1,13 +1,14 @@
-"""``vae-zoo check``: hold a regularizer to the contract, and show what was found."""
+"""``vae-zoo check``: hold a part of a model to its contract, and show what was found."""
 
 import inspect
 import sys
 import traceback
 from argparse import ArgumentError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jsonargparse
 import torch
@@ -15,20 +16,42 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vae_zoo import regularizers
 from vae_zoo.catalogue import catalogue
-from vae_zoo.contract.codes import SEED, Factory
+from vae_zoo.contract.codes import SEED
+from vae_zoo.contract.data import check_data
+from vae_zoo.contract.likelihoods import check_likelihood
+from vae_zoo.contract.priors import check_prior
 from vae_zoo.contract.properties import check
 from vae_zoo.contract.verdict import Property
-from vae_zoo.errors import explain, flatten
+from vae_zoo.data import DataModule
+from vae_zoo.errors import SIZES, explain, flatten
+from vae_zoo.likelihoods import Likelihood
+from vae_zoo.priors import Prior
 from vae_zoo.regularizers import Regularizer
 from vae_zoo.suggestion import did_you_mean
 
 MARKS = {True: Text("✓", style="green"), False: Text("✗", style="bold red"), None: Text("–")}
 
 
+class Family(NamedTuple):
+    """What classes of a family are called, derive from, and are held to."""
+
+    noun: str
+    base: type
+    check: Callable[[Callable[..., Any]], list[Property]]
+
+
+FAMILIES = {
+    "regularizers": Family("regularizer", Regularizer, lambda factory: check(factory)),
+    "priors": Family("prior", Prior, check_prior),
+    "likelihoods": Family("likelihood", Likelihood, check_likelihood),
+    "data": Family("data module", DataModule, check_data),
+}
+NOUNS = "regularizer, prior, likelihood or data module"
+
+
 def run_check(name: str, words: Sequence[str]) -> int:
-    """Check a regularizer, and print a line for each property.
+    """Check a part of a model, and print a line for each property.
 
     Args:
         name: A class of the zoo, such as ``MMD``, or of a file, such as ``moments.Moments``.
@@ -39,31 +62,37 @@ def run_check(name: str, words: Sequence[str]) -> int:
 
     Raises:
         ValueError: There is no such class, or it refuses its options.
+        OSError: The files of a data module are missing.
     """
     torch.set_num_threads(1)  # on a busy machine, two are slower
     sys.path.insert(0, str(Path.cwd()))  # where a user's own moments.Moments is
-    factory = read_options(find_class(name), words)
-    label = factory().label
-    found = check(factory)
-    show(label, found)
-    return 1 if any(one.holds is False for one in found) else 0
+    found = find_class(name)
+    factory = read_options(found, words)
+    label = factory().label if issubclass(found, Regularizer) else " ".join([name, *words])
+    [check_it] = [family.check for family in FAMILIES.values() if issubclass(found, family.base)]
+    properties = check_it(factory)
+    show(label, properties)
+    return 1 if any(one.holds is False for one in properties) else 0
 
 
-def find_class(name: str) -> type[Regularizer]:
-    """Find a regularizer by its name, or by its module and name.
+def find_class(name: str) -> type:
+    """Find a class by its name, or by its module and name.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, or several.
     """
-    zoo = _names()
-    if name in zoo:
-        return getattr(regularizers, name)  # type: ignore[no-any-return]
+    families = _names().get(name, [])
+    if len(families) > 1:
+        paths = " and ".join(f"vae_zoo.{family}.{name}" for family in families)
+        raise ValueError(f"{name} has two meanings: write {paths} in full")
+    if families:
+        return getattr(import_module(f"vae_zoo.{families[0]}"), name)  # type: ignore[no-any-return]
     module, _, family = name.rpartition(".")
     if not module:
-        meant = did_you_mean(name, zoo) or "`vae-zoo list regularizers` shows the zoo."
-        raise ValueError(f"there is no regularizer {name}. {meant}")
+        meant = did_you_mean(name, _names()) or "`vae-zoo list` shows the zoo."
+        raise ValueError(f"there is no {NOUNS} {name}. {meant}")
     try:
-        known = vars(import_module(module))
+        imported = import_module(module)
     except SyntaxError as error:
         where = f"{error.filename}, line {error.lineno}"
         raise ValueError(f"cannot import {name}: {where}: {error.msg}") from error
@@ -71,22 +100,29 @@ def find_class(name: str) -> type[Regularizer]:
         at = traceback.extract_tb(error.__traceback__)[-1]
         where = "" if "importlib" in at.filename else f"{at.filename}, line {at.lineno}: "
         raise ValueError(f"cannot import {name}: {where}{error}") from error
-    own = [known_name for known_name, found in known.items() if _is_regularizer(found)]
-    if family not in own:
-        meant = did_you_mean(family, own) or f"Its regularizers are: {', '.join(own) or 'none'}."
-        raise ValueError(f"{module} has no regularizer {family}. {meant}")
-    return known[family]  # type: ignore[no-any-return]
+    found = getattr(imported, family, None)
+    if not _is_part(found):
+        own = [known for known in dir(imported) if _is_part(getattr(imported, known))]
+        meant = did_you_mean(family, own) or f"Its parts are: {', '.join(own) or 'none'}."
+        raise ValueError(f"{module} has no {NOUNS} {family}. {meant}")
+    return found  # type: ignore[return-value]
 
 
-def _names() -> list[str]:
-    return [entry.name for entry in catalogue() if entry.family == "regularizers"]
+def _names() -> dict[str, list[str]]:
+    """The families of each name in the zoo, of those that can be checked."""
+    names: dict[str, list[str]] = {}
+    for entry in catalogue():
+        if entry.family in FAMILIES:
+            names.setdefault(entry.name, []).append(entry.family)
+    return names
 
 
-def _is_regularizer(found: object) -> bool:
-    return isinstance(found, type) and issubclass(found, Regularizer) and found is not Regularizer
+def _is_part(found: object) -> bool:
+    bases = [family.base for family in FAMILIES.values()]
+    return isinstance(found, type) and issubclass(found, tuple(bases)) and found not in bases
 
 
-def read_options(family: type[Regularizer], words: Sequence[str]) -> Factory:
+def read_options(family: type, words: Sequence[str]) -> Callable[..., Any]:
     """Read the options of a class, typed as in its constructor.
 
     Args:
@@ -94,23 +130,27 @@ def read_options(family: type[Regularizer], words: Sequence[str]) -> Factory:
         words: Its options; ``--inner MMD --inner.weight 3`` of one that wraps another.
 
     Returns:
-        What makes the regularizer, for which the options may be changed.
+        What makes it, from its sizes if it needs any, for which the options may be changed.
 
     Raises:
         ValueError: There is no such option, or it has another type.
     """
-    for option, parameter in inspect.signature(family).parameters.items():
+    parameters = inspect.signature(family).parameters
+    for option, parameter in parameters.items():
+        if option in SIZES:
+            continue
         flag = f"--{option}"
         known = {flag, "-h", "--help"} & {word.partition("=")[0] for word in words}
         if parameter.default is parameter.empty and not known:
             raise ValueError(f"{family.__name__} needs {flag}: add it, with a value")
-    for name in _names():  # imported, so that its short name is known to the parser
-        if any(name in word for word in words):
-            getattr(regularizers, name)
+    for entry in catalogue():  # imported, so that its short name is known to the parser
+        if any(entry.name in word for word in words):
+            getattr(import_module(f"vae_zoo.{entry.family}"), entry.name)
     parser = jsonargparse.ArgumentParser(
         prog=f"vae-zoo check {family.__name__}", exit_on_error=False, default_env=False
     )
-    parser.add_class_arguments(family, instantiate=False)
+    sizes = SIZES & set(parameters)
+    parser.add_class_arguments(family, skip=sizes, instantiate=False)
     try:
         config = parser.instantiate_classes(parser.parse_args(list(words)))
     except ArgumentError as error:

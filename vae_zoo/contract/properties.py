@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-import torch
-
 from vae_zoo.contract import gradients, training, values
-from vae_zoo.contract.codes import SEED, Factory
+from vae_zoo.contract.codes import Factory
 from vae_zoo.contract.estimates import Estimates
+from vae_zoo.contract.examine import examine
 from vae_zoo.contract.ranks import same_gradient_on_two_processes
 from vae_zoo.contract.verdict import Property, Verdict
 
@@ -51,19 +50,4 @@ def check(factory: Factory) -> list[Property]:
 
 def check_in_one_process(factory: Factory) -> list[Property]:
     """Hold a regularizer to all of the contract but what needs several processes."""
-    estimates = Estimates(factory)
-    found: list[Property] = []
-    for name, examine in PROPERTIES.items():
-        reached = not found or found[0].holds
-        verdict = _examine(examine, estimates) if reached else NOT_REACHED
-        found.append(Property(name, *verdict))
-    return found
-
-
-def _examine(examine: Callable[[Estimates], Verdict], estimates: Estimates) -> Verdict:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        try:
-            return examine(estimates)
-        except Exception as error:  # of a class of the user's own
-            return Verdict(False, f"{type(error).__name__}: {error}", "no error")
+    return examine(PROPERTIES, Estimates(factory), NOT_REACHED)

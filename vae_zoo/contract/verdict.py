@@ -1,4 +1,4 @@
-"""What the contract says of a regularizer."""
+"""What a contract says of a part of a model."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ class Verdict(NamedTuple):
 
 
 class Property(NamedTuple):
-    """A property of a regularizer: its name, and the parts of a :class:`Verdict`."""
+    """A property of a part: its name, and the parts of a :class:`Verdict`."""
 
     name: str
     holds: bool | None

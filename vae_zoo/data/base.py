@@ -97,6 +97,16 @@ class DataModule(LightningDataModule, ABC):
         """
         return x if x.dim() == 4 and x.shape[1] in (1, 3) else None
 
+    def texts(self, x: Tensor) -> list[str] | None:
+        """Show one-hot tokens ``(N, T, V)``, given or generated, as texts: by default numbers.
+
+        Returns:
+            None if they are no tokens.
+        """
+        if self.support != "tokens":
+            return None
+        return [" ".join(str(number) for number in row) for row in x.argmax(-1).tolist()]
+
     @cached_property
     def splits(self) -> Splits:
         """The examples as they are stored, read once.

@@ -1,16 +1,11 @@
-"""MNIST from its four idx files, grey or binarized anew in each epoch."""
+"""MNIST from its four idx files."""
 
-import gzip
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from vae_zoo.data.base import DataModule
+from vae_zoo.data.binarization import Binarization, GreyData
 from vae_zoo.data.download import PublishedFile, data_folder, fetch, read
-from vae_zoo.data.splits import Split, Splits, Support
+from vae_zoo.data.idx import decompress, parse_idx
+from vae_zoo.data.splits import Split, Splits
 
 VALIDATION = 10_000  # the last of the 60,000, as in Larochelle and Murray (2011)
 FILES = {
@@ -28,26 +23,7 @@ FILES = {
 }
 
 
-def parse_idx(content: bytes) -> Tensor:
-    """Bytes of an idx file: 0, 0, type, number of dimensions, each as 4 bytes, values."""
-    dimensions = content[3]
-    shape = np.frombuffer(content, ">u4", dimensions, offset=4).astype(int)
-    values = np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions)
-    return torch.tensor(values.reshape(shape))
-
-
-def binarize(x: Tensor, generator: np.random.Generator) -> Tensor:
-    """Draw x ~ Bernoulli(grey / 255), 0 or 1 in bytes, from grey levels in bytes.
-
-    Probabilities are right to 2^-16, since 16 random bits cost half of a uniform float.
-    """
-    grey = x.numpy()
-    u = generator.integers(2**16, size=grey.shape, dtype=np.uint16)
-    ones = (u < grey.astype(np.uint16) * 257) | (grey == 255)  # 257 / 2^16 is nearly 1 / 255
-    return torch.from_numpy(ones.view(np.uint8))
-
-
-class MNIST(DataModule):
+class MNIST(GreyData):
     """MNIST's handwritten digits, 28 x 28, in 50,000 / 10,000 / 10,000.
 
     Args:
@@ -56,11 +32,14 @@ class MNIST(DataModule):
             names, else the user's cache folder (~/.cache/vae_zoo).
         batch_size: Number of examples per device and step.
         binarization: ``dynamic`` draws every pixel from its grey level, for training anew in each
-            epoch, for val and test once and the same in every run (binary data); ``none`` keeps
-            the grey levels (256 levels).
+            epoch, for val and test once and the same in every run; ``static`` draws all of them
+            once; ``threshold`` makes a pixel 1 above half of its levels (binary data); ``none``
+            keeps the grey levels (256 levels).
+        dequantization: Whether grey levels become (level + u) / 256, u ~ U(0, 1), anew in each
+            epoch (data on the unit interval).
 
     Raises:
-        ValueError: There is no such binarization.
+        ValueError: There is no such binarization, or pixels would be dequantized besides.
 
     References:
         Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-Based Learning Applied to Document
@@ -76,35 +55,23 @@ class MNIST(DataModule):
         self,
         root: str | Path | None = None,
         batch_size: int = 128,
-        binarization: Literal["dynamic", "none"] = "dynamic",
+        binarization: Binarization = "dynamic",
+        dequantization: bool = False,
     ) -> None:
-        super().__init__(batch_size)
-        if binarization not in ("dynamic", "none"):
-            raise ValueError(f"binarization must be dynamic or none, got {binarization!r}")
+        super().__init__(batch_size, binarization, dequantization)
         self.root = data_folder(root)
-        self.dynamic = binarization == "dynamic"
-        self.support: Support = "binary" if self.dynamic else "256 levels"
 
     def prepare_data(self) -> None:
         fetch(self.root, FILES.values())
 
-    def load(self) -> Splits:
+    def read(self) -> Splits:
         train, test = self._read("train"), self._read("t10k")
         border = len(train.x) - VALIDATION
-        val = train.cut(border, len(train.x))
-        if self.dynamic:
-            val, test = (
-                Split(binarize(split.x, np.random.default_rng(seed)), split.y)
-                for seed, split in enumerate((val, test))
-            )
-        return Splits(train.cut(0, border), val, test)
-
-    def augment(self, x: Tensor, generator: np.random.Generator) -> Tensor:
-        return binarize(x, generator) if self.dynamic else x
+        return Splits(train.cut(0, border), train.cut(border, len(train.x)), test)
 
     def _read(self, part: str) -> Split:
         images, labels = (
-            parse_idx(gzip.decompress(read(self.root, FILES[f"{part}-{name}"])))
+            parse_idx(decompress(read(self.root, FILES[f"{part}-{name}"])))
             for name in ("images-idx3", "labels-idx1")
         )
         return Split(images.unsqueeze(1), labels.long())

@@ -1,4 +1,10 @@
 from .base import Likelihood as Likelihood
 from .base import LikelihoodFactory as LikelihoodFactory
 from .bernoulli import Bernoulli as Bernoulli
+from .categorical import Categorical as Categorical
+from .continuous_bernoulli import ContinuousBernoulli as ContinuousBernoulli
+from .discretized_logistic import DiscretizedLogistic as DiscretizedLogistic
+from .laplace import LaplaceLikelihood as LaplaceLikelihood
 from .normal import Normal as Normal
+from .scale import LocationScale as LocationScale
+from .tokens import Tokens as Tokens

@@ -1,11 +1,14 @@
 """The interface of every likelihood: what turns a decoder's output into a distribution."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
+
+DISCRETE = frozenset({"binary", "256 levels", "tokens"})
 
 
 class Likelihood(nn.Module, ABC):
@@ -16,6 +19,7 @@ class Likelihood(nn.Module, ABC):
     """
 
     supports: ClassVar[frozenset[str]]  # the data that it is a likelihood of
+    remedy: ClassVar[str] = "choose another likelihood"  # of data that it is none of
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
@@ -34,6 +38,23 @@ class Likelihood(nn.Module, ABC):
         """Return what stands for p(x | z) in a picture, ``(B, *X)``: its mean, if it has one."""
         return p.mean
 
+    def example(self, p: Distribution) -> Tensor:
+        """Return what a sample of the model shows, ``(B, *X)``: the point, if that is like data."""
+        return self.point(p)
+
+    def bits_per_dimension(self, elbo: Tensor) -> Tensor | None:
+        """Turn an ELBO into a code length, -elbo / (n ln 2): of n pixels, or of n tokens.
+
+        A density has none: its logarithm depends on the unit of the data.
+
+        Args:
+            elbo: In nats per example.
+        """
+        if not self.supports <= DISCRETE:
+            return None
+        counted = self.shape[:-1] if "tokens" in self.supports else self.shape
+        return -elbo / (math.prod(counted) * math.log(2))
+
     def check_support(self, support: str) -> None:
         """Refuse data of which this is no likelihood.
 
@@ -45,8 +66,6 @@ class Likelihood(nn.Module, ABC):
                 f"{type(self).__name__} is a likelihood of {' or '.join(sorted(self.supports))} "
                 f"data, but the data are {support}: {self.remedy}"
             )
-
-    remedy: ClassVar[str] = "choose another likelihood"
 
 
 class LikelihoodFactory(Protocol):

@@ -6,6 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from vae_zoo.networks.base import Network, positive
+from vae_zoo.networks.film import FiLM, Injection, check, run
 from vae_zoo.networks.mlp import MLP
 
 
@@ -19,9 +20,12 @@ class Conv(Network):
         out_shape: Shape of one output: of an image where the input is none.
         condition_dim: Number C of features of the condition.
         channels: Channels after each halving, from the image inwards; none makes it affine.
+        injection: Whether the condition joins the vector, or modulates the channels of each hidden
+            layer before its ReLU (FiLM, which starts by changing nothing).
 
     Raises:
-        ValueError: Neither side is an image, or the image is too small to be halved so often.
+        ValueError: Neither side is an image, or the image is too small to be halved so often, or
+            there is nothing that FiLM could modulate, or by.
 
     References:
         Radford, Metz and Chintala, Unsupervised Representation Learning with Deep Convolutional
@@ -34,36 +38,38 @@ class Conv(Network):
         out_shape: Sequence[int],
         condition_dim: int = 0,
         channels: Sequence[int] = (32, 64),
+        injection: Injection = "concatenation",
     ) -> None:
         super().__init__()
         positive("channels", channels)
+        self.film = check(injection, condition_dim, "channels", len(channels))
         self.encodes = len(in_shape) == 3
         image = in_shape if self.encodes else out_shape
         sizes = _halvings(image, len(channels))
         widths = [image[0], *channels]
         inner = (widths[-1], *sizes[-1])
+        start, end = (inner, out_shape) if self.encodes else (in_shape, inner)
+        self.vector = MLP(start, end, 0 if self.film else condition_dim, hidden=())
+        layers: list[nn.Module] = []
         if self.encodes:
-            self.vector = MLP(inner, out_shape, condition_dim, hidden=())
-            layers: list[nn.Module] = [
-                layer
-                for n, m in pairwise(widths)
-                for layer in (nn.Conv2d(n, m, kernel_size=4, stride=2, padding=1), nn.ReLU())
-            ]
+            for n, m in pairwise(widths):
+                layers.append(nn.Conv2d(n, m, kernel_size=4, stride=2, padding=1))
+                layers += self._activation(m, condition_dim)
         else:
-            self.vector = MLP(in_shape, inner, condition_dim, hidden=())
-            layers = [
-                layer
-                for (m, n), (small, large) in zip(
-                    pairwise(reversed(widths)), pairwise(reversed(sizes)), strict=True
-                )
-                for layer in (nn.ReLU(), _doubling(m, n, small, large))
-            ]
+            steps = zip(pairwise(reversed(widths)), pairwise(reversed(sizes)), strict=True)
+            for (m, n), (small, large) in steps:
+                layers += self._activation(m, condition_dim)
+                layers.append(_doubling(m, n, small, large))
         self.layers = nn.Sequential(*layers)
 
+    def _activation(self, channels: int, condition_dim: int) -> list[nn.Module]:
+        return [FiLM(condition_dim, channels), nn.ReLU()] if self.film else [nn.ReLU()]
+
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        joined = c[:, :0] if self.film else c
         if self.encodes:
-            return self.vector(self.layers(x), c)  # type: ignore[no-any-return]
-        return self.layers(self.vector(x, c))  # type: ignore[no-any-return]
+            return self.vector(run(self.layers, x, c), joined)  # type: ignore[no-any-return]
+        return run(self.layers, self.vector(x, joined), c)
 
 
 def _halvings(image: Sequence[int], times: int) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ from math import prod
 from torch import Tensor, nn
 
 from vae_zoo.networks.base import Network, join, positive
+from vae_zoo.networks.film import FiLM, Injection, check, run
 
 
 class MLP(Network):
@@ -17,9 +18,11 @@ class MLP(Network):
         out_shape: Shape of one output.
         condition_dim: Number C of features of the condition.
         hidden: Widths of the hidden layers; none makes it affine.
+        injection: Whether the condition joins the input, or modulates each hidden layer before its
+            ReLU (FiLM, which starts by changing nothing).
 
     Raises:
-        ValueError: A width is not positive.
+        ValueError: A width is not positive, or there is nothing that FiLM could modulate, or by.
     """
 
     def __init__(
@@ -28,14 +31,20 @@ class MLP(Network):
         out_shape: Sequence[int],
         condition_dim: int = 0,
         hidden: Sequence[int] = (256, 256),
+        injection: Injection = "concatenation",
     ) -> None:
         super().__init__()
         positive("hidden", hidden)
-        widths = [prod(in_shape) + condition_dim, *hidden]
-        layers = [layer for n, m in pairwise(widths) for layer in (nn.Linear(n, m), nn.ReLU())]
+        self.film = check(injection, condition_dim, "hidden", len(hidden))
+        widths = [prod(in_shape) + (0 if self.film else condition_dim), *hidden]
+        layers: list[nn.Module] = []
+        for n, m in pairwise(widths):
+            film = [FiLM(condition_dim, m)] if self.film else []
+            layers += [nn.Linear(n, m), *film, nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], prod(out_shape)))
         self.out_shape = tuple(out_shape)
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
-        y = self.layers(join(x.flatten(1), c))
-        return y.view(len(y), *self.out_shape)  # type: ignore[no-any-return]
+        h = x.flatten(1) if self.film else join(x.flatten(1), c)
+        y = run(self.layers, h, c)
+        return y.view(len(y), *self.out_shape)

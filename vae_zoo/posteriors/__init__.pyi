@@ -3,4 +3,8 @@ from .base import PosteriorFactory as PosteriorFactory
 from .detaching import detach as detach
 from .deterministic import Delta as Delta
 from .deterministic import Deterministic as Deterministic
+from .flow import FlowedNormal as FlowedNormal
+from .flow import FlowPosterior as FlowPosterior
+from .full import CorrelatedNormal as CorrelatedNormal
+from .full import FullNormal as FullNormal
 from .normal import DiagonalNormal as DiagonalNormal

@@ -25,7 +25,10 @@ class Posterior(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, params: Tensor) -> Distribution:
-        """Map ``(B, *params)`` to a distribution of batch shape ``(B,)``, event shape ``(D,)``."""
+        """Map ``(B, *params)`` to a distribution of batch shape ``(B,)``, event shape ``(D,)``.
+
+        A VampPrior asks for one of batch shape ``(B, K)``, of ``(B, K, *params)``.
+        """
 
     def point(self, q: Distribution) -> Tensor:
         """Return the code that stands for q(z | x), ``(B, D)``: its mean, if it has one."""

@@ -1,6 +1,11 @@
 from .base import Prior as Prior
 from .base import PriorFactory as PriorFactory
 from .conditional import ConditionalNormal as ConditionalNormal
+from .flow import Flow as Flow
+from .heavy import Laplace as Laplace
+from .heavy import StudentT as StudentT
 from .mixture import MixtureOfNormals as MixtureOfNormals
 from .normal import LearnedNormal as LearnedNormal
 from .normal import StandardNormal as StandardNormal
+from .normal_mixture import NormalMixture as NormalMixture
+from .vamp import VampPrior as VampPrior

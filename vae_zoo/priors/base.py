@@ -15,8 +15,12 @@ from torch.distributions import Distribution
 class Encode(Protocol):
     """Encodes inputs that are no part of a batch, and leaves the encoder as it was."""
 
-    def __call__(self, x: Tensor, c: Tensor) -> Distribution:
-        """Map ``(N, *X)`` and conditions ``(N, C)`` to q(z | x), of batch shape ``(N,)``."""
+    def __call__(self, x: Tensor, c: Tensor, index: Tensor | None = None) -> Distribution:
+        """Map ``(N, *X)`` and conditions ``(N, C)`` to q(z | x), of batch shape ``(N,)``.
+
+        With an index, of any shape, its batch are the inputs of these numbers: what is encoded once
+        may occur many times.
+        """
 
 
 class Prior(nn.Module, ABC):
@@ -61,6 +65,19 @@ class Prior(nn.Module, ABC):
             A distribution of event shape ``(D,)``; its batch shape is ``(B,)`` if the prior is
             conditional, and ``()`` otherwise.
         """
+
+
+def require_condition(name: str, condition_dim: int, instead: str) -> None:
+    """Refuse a prior p(z | c) where there is no c.
+
+    Raises:
+        ValueError: The model has no condition.
+    """
+    if condition_dim < 1:
+        raise ValueError(
+            f"{name} makes a prior p(z | c), and the model has no condition c: give it one, such "
+            f"as --model.condition OneHot, or {instead}"
+        )
 
 
 class PriorFactory(Protocol):

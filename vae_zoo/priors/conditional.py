@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 from vae_zoo.precision import at_least_single
-from vae_zoo.priors.base import Prior
+from vae_zoo.priors.base import Prior, require_condition
 
 
 class ConditionalNormal(Prior):
@@ -21,11 +21,7 @@ class ConditionalNormal(Prior):
 
     def __init__(self, latent_dim: int, condition_dim: int) -> None:
         super().__init__(latent_dim, condition_dim)
-        if condition_dim < 1:
-            raise ValueError(
-                "ConditionalNormal is a prior p(z | c), and the model has no condition c: "
-                "give it one, such as --model.condition OneHot, or use LearnedNormal"
-            )
+        require_condition("ConditionalNormal", condition_dim, "use LearnedNormal")
         self.affine = nn.Linear(condition_dim, 2 * latent_dim)
         nn.init.zeros_(self.affine.weight)  # starts at N(0, I), like LearnedNormal
         nn.init.zeros_(self.affine.bias)

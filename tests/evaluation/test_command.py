@@ -1,0 +1,184 @@
+"""``vae-zoo evaluate`` and ``vae-zoo classify`` as a user types them."""
+
+import json
+import math
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from vae_zoo.cli import main
+from vae_zoo.data import Digits
+from vae_zoo.evaluation import ImportanceSampling
+from vae_zoo.evaluation.examples import examples, shuffle_conditions
+from vae_zoo.restore import restore
+
+FIT = [
+    *("fit", "-c", "base", "--trainer.max_epochs", "12", "--trainer.enable_progress_bar", "false"),
+    *("--trainer.accelerator", "cpu", "--trainer.logger", "false", "--model.optimizer.lr", "0.005"),
+    *("--model.encoder.hidden", "[32]", "--model.decoder.hidden", "[32]"),
+]
+RUNS = {
+    "label": ["--model.condition", "OneHot"],
+    "point": ["--model.posterior", "Deterministic", "--model.regularizer", "MMD"],
+}
+
+
+def run(*words):
+    with pytest.raises(SystemExit) as end:
+        main([str(word) for word in words])
+    return end.value.code
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["vae-zoo"])
+        patch.setenv("WANDB_MODE", "disabled")
+        for name, words in RUNS.items():
+            patch.setenv("WANDB_RUN_ID", name)
+            assert run(*FIT, "--name", "zoo", *words) == 0
+    return folder / "runs"
+
+
+@pytest.fixture(autouse=True)
+def zoo(trained, tmp_path, monkeypatch):
+    """A copy of the trained runs, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("COLUMNS", "80")
+    shutil.copytree(trained, tmp_path / "runs")
+    return Path("runs/zoo")
+
+
+def numbers(folder, name="evaluation"):
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def test_evaluate_prints_and_writes_the_numbers_of_each_run(zoo, capsys):
+    assert run("evaluate", "runs", "--samples", 20, "--examples", 40) == 0
+    printed = capsys.readouterr().out
+    found, point = numbers(zoo / "label"), numbers(zoo / "point")
+    setting = {"split": "test", "examples": 40, "samples": 20, "seed": 0, "checkpoint": "best.ckpt"}
+    assert setting.items() <= found.items()
+    assert found["elbo"]["mean"] < found["importance_sampling"]["mean"]
+    assert 1 < found["effective_samples"]["mean"] < 20
+    assert not {"elbo", "importance_sampling", "effective_samples"} & point.keys()
+    for name in ("elbo", "importance_sampling", "prior_samples"):
+        assert f"{found[name]['mean']:.2f} ± {found[name]['standard_error']:.2f}" in printed
+    assert f"{point['prior_samples']['mean']:.2f}" in printed
+    for words in ("zoo/label", "condition OneHot", "log p(x | c)", "log p(x)", "40 examples", "–"):
+        assert words in printed
+    assert printed.count("(K=20)") == 2
+
+
+def test_the_numbers_are_those_of_the_metric_on_the_examples_of_the_split(zoo):
+    assert run("evaluate", zoo / "label", "--samples", 3, "--split", "val") == 0
+    model, data = restore(zoo / "label")
+    metric = ImportanceSampling(samples=3)
+    metric.update(model, *examples(data, "val"))
+    found = numbers(zoo / "label")
+    assert (found["split"], found["examples"]) == ("val", 200)
+    for name, mean in metric.compute().items():
+        assert found[name]["mean"] == pytest.approx(mean.mean, rel=1e-6)
+
+
+def test_shuffled_conditions_lower_the_conditional_likelihood(zoo, capsys):
+    for words in ([], ["--shuffle-conditions"]):
+        run("evaluate", zoo / "label", "--samples", 10, *words)
+    assert "conditions shuffled" in capsys.readouterr().out.replace("\n", " ")
+    right, wrong = numbers(zoo / "label"), numbers(zoo / "label", "evaluation_shuffled")
+    assert (right["shuffled_conditions"], wrong["shuffled_conditions"]) == (False, True)
+    for name in ("elbo", "importance_sampling", "prior_samples"):
+        error = math.hypot(right[name]["standard_error"], wrong[name]["standard_error"])
+        assert right[name]["mean"] - wrong[name]["mean"] > 2 * error
+
+
+def test_classify_prints_accuracy_and_cost(zoo, capsys):
+    assert run("classify", zoo / "label", "--samples", 10, "--examples", 100) == 0
+    printed = capsys.readouterr().out
+    match = re.search(r"accuracy ([\d.]+) % ± ([\d.]+) %", printed)
+    accuracy, error = map(float, match.groups())
+    assert accuracy > 70
+    share = accuracy / 100
+    assert error == pytest.approx(100 * math.sqrt(share * (1 - share) / 99), abs=0.06)
+    assert "by importance sampling (K=10)" in printed
+    assert "10 classes x 10 samples = 100 decoder passes an example, 10,000 in all" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["evaluate", "nowhere"], "nowhere is no folder"),
+        (["evaluate", "."], "no runs in ."),
+        (["evaluate", "runs", "--samples", "0"], "samples must be at least 1, got 0"),
+        (["evaluate", "runs/zoo/label", "--examples", "0"], "examples must be at least 1, got 0"),
+        (["evaluate", "runs/zoo/point", "--shuffle-conditions"], "no condition that could be"),
+        (["classify", "runs/zoo/point"], "condition of this model is Unconditional: train one"),
+        (["classify", "runs"], "runs is no run"),
+        (["classify", "runs/zoo/label", "--samples", "0"], "samples must be at least 1, got 0"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(words, message, capsys):
+    if words[1] == ".":
+        shutil.rmtree("runs")
+    assert run(*words) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("vae-zoo: error:")
+    assert not list(Path().rglob("evaluation*"))
+
+
+def test_a_run_that_cannot_be_evaluated_does_not_hide_the_others(zoo, capsys):
+    shutil.rmtree(zoo / "point" / "checkpoints")
+    assert run("evaluate", "runs", "--samples", 2, "--examples", 3) == 2
+    printed = capsys.readouterr().out
+    assert "zoo/label" in printed
+    assert "not evaluated: zoo/point: runs/zoo/point has no checkpoint yet" in printed.replace(
+        "\n", " "
+    )
+
+
+def test_a_run_of_a_class_of_ones_own_is_evaluated_if_that_is_trusted(zoo, capsys):
+    Path("own_prior.py").write_text(
+        "from vae_zoo.priors import StandardNormal\n\n\nclass Mine(StandardNormal):\n    pass\n"
+    )
+    config = (zoo / "label" / "config.yaml").read_text()
+    changed = config.replace("vae_zoo.priors.StandardNormal", "own_prior.Mine")
+    assert changed != config
+    (zoo / "label" / "config.yaml").write_text(changed)
+    for command in ("evaluate", "classify"):
+        words = [command, zoo / "label", "--samples", 2, "--examples", 3]
+        assert run(*words) == 2
+        assert "add --trust own_prior" in capsys.readouterr().err
+        assert run(*words, "--trust", "own_prior") == 0
+
+
+def test_chosen_examples_are_the_same_each_time_and_keep_their_labels():
+    data = Digits()
+    x, y = examples(data, "test", 30)
+    again, _ = examples(data, "test", 30)
+    assert torch.equal(x, again)
+    whole, labels = examples(data, "test")
+    assert (len(x), len(whole)) == (30, 200)
+    assert all(
+        any(torch.equal(x[i], whole[j]) and y[i] == labels[j] for j in range(200))
+        for i in range(30)
+    )
+    assert len(examples(data, "test", 1000)[0]) == 200
+    assert len(examples(data, "train", 7)[0]) == 7
+
+
+def test_no_example_keeps_its_own_condition():
+    x, y = torch.rand(50, 2), torch.arange(50)
+    same, shuffled = shuffle_conditions((x, y))
+    assert torch.equal(same, x)
+    assert torch.equal(shuffled.sort().values, y)
+    assert (shuffled != y).all()
+    with pytest.raises(ValueError, match="no conditions to shuffle"):
+        shuffle_conditions((x, None))

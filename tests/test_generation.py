@@ -1,0 +1,264 @@
+"""Samples and interpolations of texts, pictures and numbers, by the command line."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.testing import assert_close
+
+from vae_zoo.cli import main
+from vae_zoo.packaged import find
+from vae_zoo.restore import restore
+from vae_zoo.runs import Run, replace
+from vae_zoo.sweep.space import read_sweep
+
+SHORT = [
+    *("--trainer.max_epochs", "1"),
+    *("--trainer.enable_progress_bar", "false"),
+    *("--trainer.limit_train_batches", "3"),
+    *("--trainer.accelerator", "cpu"),
+]
+SMALL = [*("--model.encoder.hidden", "[8]"), *("--model.decoder.hidden", "[8]")]
+LINE = "To be, or not to be: that is the question.\n"
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", ["vae-zoo"])
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
+def run(*words):
+    with pytest.raises(SystemExit) as end:
+        main([str(word) for word in words])
+    return end.value.code
+
+
+def fit(folder, *words):
+    """Train a small model in a folder, and return the folder of its run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "path", [*sys.path])
+        patch.setattr(sys, "argv", ["vae-zoo"])
+        patch.setenv("WANDB_MODE", "disabled")
+        assert run("fit", "-c", "base", *SHORT, *words) == 0
+    [config] = folder.glob("runs/*/*/config.yaml")
+    return config.parent
+
+
+@pytest.fixture(scope="module")
+def of_text(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("text")
+    file = folder / "own.txt"
+    file.write_text(LINE * 40)
+    words = ["--data", "Text", "--data.path", file, "--data.length", 20, "--data.batch_size", 10]
+    return fit(folder, "-c", "likelihood/tokens", *words)
+
+
+@pytest.fixture(scope="module")
+def of_digits(tmp_path_factory):
+    return fit(tmp_path_factory.mktemp("digits"), *SMALL)
+
+
+@pytest.fixture(scope="module")
+def of_labels(tmp_path_factory):
+    words = ["--model.condition", "OneHot", "--model.prior", "ConditionalNormal"]
+    return fit(tmp_path_factory.mktemp("labels"), *SMALL, *words)
+
+
+@pytest.fixture(scope="module")
+def of_regression(tmp_path_factory):
+    return fit(tmp_path_factory.mktemp("regression"), "-c", "experiment/two_modes_regression")
+
+
+def texts(printed):
+    """Titles and texts of what a command printed."""
+    parts = ("\n" + printed.rstrip("\n")).split("\n--- ")[1:]
+    return [part.partition("\n")[::2] for part in parts]
+
+
+def test_texts_are_printed_or_written_and_drawn_by_the_seed_alone(of_text, capsys):
+    capsys.readouterr()
+    assert run("sample", of_text, "-n", 3) == 0
+    printed = capsys.readouterr().out
+    assert [title for title, _ in texts(printed)] == ["sample 0", "sample 1", "sample 2"]
+    assert set("".join(text for _, text in texts(printed))) <= set(LINE)
+    assert run("sample", of_text, "-n", 3, "-o", "some.txt") == 0
+    assert capsys.readouterr().out == "some.txt: sample 0 to sample 2\n"
+    assert Path("some.txt").read_text().rstrip("\n") == printed.rstrip("\n")
+    assert run("sample", of_text, "-n", 3, "--seed", 1) == 0
+    assert capsys.readouterr().out != printed
+    model, data = restore(of_text)
+    torch.manual_seed(0)
+    assert [f"{text}\n".rstrip("\n") for text in data.texts(model.sample(3))] == [
+        text.rstrip("\n") for _, text in texts(printed)
+    ]
+
+
+def test_the_run_of_a_text_keeps_texts_in_its_folder(of_text):
+    assert not Run(of_text).images.exists()
+    data = restore(of_text)[1]
+    x, _ = data.batch(*data.splits.test.cut(0, 10))
+    written = texts((of_text / "texts/reconstructions.txt").read_text())
+    assert len(written) == 2 * len(data.splits.test.x)
+    assert [title for title, _ in written[:2]] == ["example 0", "reconstruction 0"]
+    for (_, text), original in zip(written[::2], data.texts(x), strict=True):
+        assert text.rstrip("\n") == original.rstrip("\n")
+    assert len(texts((of_text / "texts/samples.txt").read_text())) == 40
+
+
+def test_texts_go_over_from_one_test_example_to_another(of_text, capsys):
+    capsys.readouterr()
+    assert run("interpolate", of_text, "--between", 2, 0, "--steps", 3) == 0
+    shown = texts(capsys.readouterr().out)
+    titles = ["test example 2", "at 0.00", "at 0.50", "at 1.00", "test example 0"]
+    assert [title for title, _ in shown] == titles
+    model, data = restore(of_text)
+    x, _ = data.batch(*data.splits.test.take(torch.tensor([2, 0])))
+    ends = data.texts(torch.stack([x[0], *model.reconstruct(x), x[1]]))
+    assert [shown[i][1].rstrip("\n") for i in (0, 1, 3, 4)] == [text.rstrip("\n") for text in ends]
+
+
+def test_pictures_are_written_in_a_grid_and_nothing_is_written_over(of_digits, capsys):
+    assert run("sample", of_digits, "-n", 5) == 0
+    assert "samples.png: sample 0 to sample 4" in capsys.readouterr().out
+    with Image.open("samples.png") as image:
+        assert image.size == (3 * 40, 2 * 40)  # ten pixels a cell with its frame, four times larger
+    before = Path("samples.png").read_bytes()
+    assert run("sample", of_digits) == 2
+    assert "samples.png is there already: name another file, or del" in capsys.readouterr().err
+    assert Path("samples.png").read_bytes() == before
+    assert run("interpolate", of_digits, "--steps", 4) == 0
+    with Image.open("interpolation.png") as image:
+        assert image.size == (6 * 40, 40)
+
+
+def test_codes_go_straight_from_one_mean_to_the_other(of_digits):
+    assert run("interpolate", of_digits, "--between", 3, 7, "--steps", 5, "-o", "line.npz") == 0
+    model, data = restore(of_digits)
+    x, _ = data.batch(*data.splits.test.take(torch.tensor([3, 7])))
+    with torch.no_grad():
+        c = torch.zeros(1, 0)
+        z, end = model.encode(x, c).mean
+        codes = torch.stack([z + i / 4 * (end - z) for i in range(5)])
+        expected = torch.cat([x[:1], model.decode(codes, c).mean, x[1:]])
+    with np.load("line.npz", allow_pickle=False) as arrays:
+        assert_close(torch.from_numpy(arrays["x"]), expected)
+
+
+def test_a_model_of_labels_takes_them_in_turn_or_the_one_asked_for(of_labels, capsys):
+    assert run("sample", of_labels, "-n", 12, "-o", "turn.npz") == 0
+    assert run("sample", of_labels, "-n", 12, "--label", 3, "-o", "three.npz") == 0
+    assert "three.npz: sample 0, label 3 to sample 11, label 3" in capsys.readouterr().out
+    model, _ = restore(of_labels)
+    for file, y in (("turn", torch.arange(12) % 10), ("three", torch.full((12,), 3))):
+        torch.manual_seed(0)
+        with np.load(f"{file}.npz", allow_pickle=False) as arrays:
+            assert arrays["y"].tolist() == y.tolist()
+            assert_close(torch.from_numpy(arrays["x"]), model.sample(12, y))
+    assert run("sample", of_labels, "--label", 10) == 2
+    assert "--label must be 0 to 9, got 10" in capsys.readouterr().err
+    assert run("sample", of_labels, "-n", 12, "-o", "turn.png") == 0
+    with Image.open("turn.png") as image:
+        assert image.size == (10 * 40, 2 * 40)  # a column for each label
+
+
+def test_an_interpolation_keeps_the_condition_of_the_first_example(of_labels):
+    assert run("interpolate", of_labels, "--steps", 3, "-o", "line.npz") == 0
+    model, data = restore(of_labels)
+    x, y = data.batch(*data.splits.test.cut(0, 2))
+    assert y[0] != y[1]
+    with torch.no_grad():
+        c = model.condition(y)
+        z = model.encode(x, c).mean
+        end = model.decode(z[1:], c[:1]).mean
+    with np.load("line.npz", allow_pickle=False) as arrays:
+        assert_close(torch.from_numpy(arrays["x"][3:4]), end)
+        assert arrays["y"].tolist() == [*[y[0]] * 4, y[1]]
+
+
+def test_other_conditions_are_those_of_the_test_split_and_numbers_are_written(of_regression):
+    assert run("sample", of_regression, "-n", 6) == 0
+    data = restore(of_regression)[1]
+    with np.load("samples.npz", allow_pickle=False) as arrays:
+        assert arrays["x"].shape == (6, 1)
+        assert_close(torch.from_numpy(arrays["y"]), data.splits.test.y[:6])
+
+
+def test_wrong_words_are_answered_in_a_sentence_and_write_nothing(of_digits, capsys):
+    Path("there.npz").write_text("mine")
+    capsys.readouterr()
+    files = sorted(Path().rglob("*"))
+    wrong = {
+        ("sample", "-n", 0): "-n must be at least 1, got 0",
+        ("sample", "--seed", -1): "--seed must be non-negative, got -1",
+        ("sample", "--label", 3): "--label is of a model with a label as its condition, got 3",
+        ("sample", "-o", "a.txt"): "--output must end in .png or .npz for such data, got a.txt",
+        ("sample", "-o", "there.npz"): "there.npz is there already",
+        ("sample", "-o", "none/a.png"): "there is no folder none to write a.png to",
+        ("interpolate", "--steps", 1): "--steps must be at least 2, got 1",
+        ("interpolate", "--between", 0, 999): "test examples 0 to 199, got 0 999",
+        ("interpolate", "--between", -1, 0): "test examples 0 to 199, got -1 0",
+        ("interpolate", "-o", "there.npz"): "there.npz is there already",
+    }
+    for (command, *words), message in wrong.items():
+        assert run(command, of_digits, *words) == 2
+        assert message in capsys.readouterr().err
+    assert run("sample", "nowhere") == 2
+    assert "nowhere is no run" in capsys.readouterr().err
+    assert sorted(Path().rglob("*")) == files
+    assert Path("there.npz").read_text() == "mine"
+
+
+def test_a_regression_has_no_codes_to_go_between(of_regression, capsys):
+    assert run("interpolate", of_regression) == 2
+    assert "is a regression: it has no codes to go between" in capsys.readouterr().err
+
+
+def test_a_text_that_has_changed_since_is_refused(of_text, capsys):
+    file = of_text.parents[2] / "own.txt"
+    before = file.read_text()
+    file.write_text(before + "ß")
+    assert run("sample", of_text) == 2
+    file.write_text(before)
+    error = capsys.readouterr().err
+    assert "is a model of data of shape (20, 18), and they now have the shape (20, 19)" in error
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    file = tmp_path / "a.bin"
+    replace(file, b"\x00\r\n")
+    assert file.read_bytes() == b"\x00\r\n"
+    monkeypatch.setattr(Path, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        replace(file, "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+    assert file.read_bytes() == b"\x00\r\n"
+
+
+def interrupt(*args):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.filterwarnings("ignore:.* rises for .* steps, but the training ends after 1,")
+def test_every_trial_of_the_sweep_of_texts_trains():
+    Path("own.txt").write_text(LINE * 40)
+    sweep = read_sweep(Path(find("sweeps", "text")))
+    assert sweep.command[2:-1] == [
+        "fit",
+        "--config",
+        "base",
+        "--config",
+        "experiment/text",
+        "--config",
+    ]
+    small = ["--data.path", "own.txt", "--data.length", 20, "--data.batch_size", 10]
+    for trial in sweep.trials:
+        words = ["-c", "base", "-c", "experiment/text", "-c", json.dumps(trial), *small]
+        assert run("fit", *words, "--trainer.fast_dev_run", "true") == 0

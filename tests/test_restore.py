@@ -1,0 +1,128 @@
+"""A trained model comes back from its run's folder, and brings no one else's code along."""
+
+import sys
+
+import pytest
+import torch
+import yaml
+from torch.testing import assert_close
+
+from vae_zoo.cli import main
+from vae_zoo.restore import restore
+from vae_zoo.runs import Run
+
+FIT = [
+    *("fit", "-c", "base", "--name", "a", "--trainer.max_epochs", "1"),
+    *("--trainer.limit_train_batches", "2", "--trainer.accelerator", "cpu"),
+    *(
+        "--trainer.logger",
+        "false",
+        "--model.encoder.hidden",
+        "[8]",
+        "--model.decoder.hidden",
+        "[8]",
+    ),
+]
+MINE = """
+from vae_zoo.regularizers import KL
+
+class Mine(KL):
+    pass
+"""
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", ["vae-zoo"])
+    for name in ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "VAE_ZOO_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def fit(tmp_path, *words):
+    with pytest.raises(SystemExit) as end:
+        main([*FIT, *words])
+    assert end.value.code == 0
+    [config] = tmp_path.glob("runs/a/*/config.yaml")
+    return config.parent
+
+
+def test_a_restored_model_has_the_terms_that_the_run_reported(tmp_path):
+    words = ("--model.prior", "LearnedNormal", "--model.condition", "OneHot", "--data.batch_size")
+    folder = fit(tmp_path, *words, "200")
+    model, data = restore(folder)
+    assert not model.training
+    [batch] = data.test_dataloader()
+    with torch.no_grad():
+        torch.manual_seed(0)  # of the evaluation's own noise
+        terms = model(*batch)
+    assert_close(terms.elbo.mean().item(), Run(folder).summary["test/elbo"], rtol=1e-5, atol=0)
+
+
+def test_a_class_of_ones_own_is_imported_only_if_it_is_trusted(tmp_path):
+    (tmp_path / "own_kl.py").write_text(MINE)
+    folder = fit(tmp_path, "--model.regularizer", "own_kl.Mine")
+    sys.modules.pop("own_kl")
+    with pytest.raises(ValueError, match=r"names own_kl\.Mine.*: add --trust own_kl if"):
+        restore(folder)
+    assert "own_kl" not in sys.modules
+    model, _ = restore(folder, trust=["own_kl"])
+    assert type(model.regularizer).__name__ == "Mine"
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "os.system",
+        "torch.hub.load",
+        {"class_path": "os.system", "init_args": {"command": "true"}},
+        {"class_path": "nowhere.to.be.found"},
+        [{"class_path": "subprocess.Popen"}],
+    ],
+)
+def test_a_config_that_would_import_anything_is_refused(tmp_path, named):
+    folder = fit(tmp_path)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["model"]["prior"] = named
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(ValueError, match=r"would run the code of (os|torch|nowhere|subprocess):"):
+        restore(folder)
+
+
+def test_the_optimizer_is_not_made(tmp_path):
+    folder = fit(tmp_path)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["model"]["optimizer"] = {"class_path": "os.system", "init_args": {"command": "false"}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    restore(folder)
+
+
+def test_what_is_no_run_is_said_in_a_sentence(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere is no run: it has no config\.yaml"):
+        restore(tmp_path / "nowhere")
+    folder = fit(tmp_path)
+    for checkpoint in (folder / "checkpoints").iterdir():
+        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"best\.ckpt cannot be loaded"):
+        restore(folder)
+    for checkpoint in (folder / "checkpoints").iterdir():
+        checkpoint.unlink()
+    with pytest.raises(FileNotFoundError, match="has no checkpoint yet"):
+        restore(folder)
+    (folder / "config.yaml").write_text("model: {latent_dim: 3}\n")
+    with pytest.raises(ValueError, match="lacks data"):
+        restore(folder)
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    folder = fit(tmp_path)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["model"]["latent_dim"] = 3
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(ValueError, match=r"cannot be loaded: .*size mismatch"):
+        restore(folder)
+    config["model"]["latent_dims"] = 3
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(ValueError, match="latent_dims"):
+        restore(folder)

@@ -1,0 +1,156 @@
+"""What a user's file holds: examples and labels as they stand there, in its own splits or in none.
+
+Images are read in :mod:`vae_zoo.data.image_folder`, tables in :mod:`vae_zoo.data.tables`.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from vae_zoo.suggestion import did_you_mean
+
+ALL = "all"  # the split of a file that has none
+WORDS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+
+
+class Part(NamedTuple):
+    """Examples x, one a row, and their labels: integers or words, if there are any."""
+
+    x: np.ndarray
+    y: np.ndarray | None = None
+
+
+Contents = dict[str, Part]  # by split: train, perhaps val and test; or ALL
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Read the array of a .npy file.
+
+    Raises:
+        ValueError: It cannot be read, or holds objects.
+    """
+    with _loaded(path) as array:
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"{path} holds several arrays: name it .npz")
+        return array
+
+
+def read_npz(path: Path, labels: str | None) -> Contents:
+    """Read the arrays of an .npz file: x and y, or x_train, y_train, x_test and so on.
+
+    Args:
+        path: The file.
+        labels: Name of the labels, y unless given.
+
+    Raises:
+        ValueError: It cannot be read, or its names do not say what is what.
+    """
+    with _loaded(path) as arrays:
+        if isinstance(arrays, np.ndarray):
+            raise ValueError(f"{path} holds one array: name it .npy")
+        splits = {split: _named(arrays.files, words) for split, words in WORDS.items()}
+        if not splits["train"]:
+            return {ALL: _single(path, arrays, labels)}
+        return {
+            split: Part(_array(path, arrays, name), _labels_of(path, arrays, labels, WORDS[split]))
+            for split, name in splits.items()
+            if name
+        }
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """Read labels from a .npy file, or from a .csv file of one column."""
+    if path.suffix == ".npy":
+        return read_npy(path)
+    from vae_zoo.data.tables import read_csv  # imports pyarrow, as this module need not
+
+    table = read_csv(path)
+    if table.num_columns != 1:
+        raise ValueError(
+            f"{path} should hold one column, the labels, got {', '.join(table.column_names)}"
+        )
+    return np.asarray(table.column(0).to_pylist())
+
+
+def check_labels(where: str, y: np.ndarray, examples: int) -> np.ndarray:
+    """Return labels ``(N,)``, which must be integers or words, one for each example.
+
+    Raises:
+        ValueError: They are not.
+    """
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    if y.dtype.kind not in "iubU" or y.shape != (examples,):
+        raise ValueError(
+            f"{where}: labels must be integers or words, one for each of {examples} examples, got "
+            f"{y.dtype} of shape {y.shape}"
+        )
+    return y
+
+
+@contextmanager
+def _loaded(path: Path) -> "Iterator[np.ndarray | np.lib.npyio.NpzFile]":
+    with path.open("rb") as file:
+        try:
+            loaded = np.load(file, allow_pickle=False)
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise _unreadable(path, error) from error
+        yield loaded
+
+
+def _array(path: Path, arrays: "np.lib.npyio.NpzFile", name: str) -> np.ndarray:
+    try:
+        array: np.ndarray = arrays[name]
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise _unreadable(path, error) from error
+    return array
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    reason = " ".join(str(error).split())
+    if "allow_pickle" in reason or "pickled" in reason:
+        reason = "it is no array of numbers or words, and Python's own objects are never opened"
+    return ValueError(f"{path} cannot be read: {reason[:120]}")
+
+
+def _named(names: Sequence[str], words: Sequence[str], kind: str = "x") -> str | None:
+    """The array of a split: x_train or, of examples, train."""
+    for word in words:
+        wanted = {f"{kind}_{word}", word} if kind == "x" else {f"{kind}_{word}"}
+        for name in names:
+            if name.lower() in wanted or name in wanted:
+                return name
+    return None
+
+
+def _labels_of(
+    path: Path, arrays: "np.lib.npyio.NpzFile", labels: str | None, words: Sequence[str]
+) -> np.ndarray | None:
+    name = _named(arrays.files, words, labels or "y")
+    if name is None and labels:
+        raise ValueError(
+            f"labels: {path} has no array {labels}_{words[0]}, but {', '.join(arrays.files)}"
+        )
+    return None if name is None else _array(path, arrays, name)
+
+
+def _single(path: Path, arrays: "np.lib.npyio.NpzFile", labels: str | None) -> Part:
+    names = arrays.files
+    if labels is not None and labels not in names:
+        raise ValueError(
+            f"labels: {path} has no array {labels}, but {', '.join(names)}. "
+            f"{did_you_mean(labels, names)}".rstrip()
+        )
+    y = labels or ("y" if "y" in names else None)
+    rest = [name for name in names if name != y]
+    if "x" not in rest and len(rest) != 1:
+        raise ValueError(
+            f"{path} should name its examples x, or x_train, x_val and x_test, got "
+            f"{', '.join(names) or 'no arrays'}"
+        )
+    x = _array(path, arrays, "x" if "x" in rest else rest[0])
+    return Part(x, None if y is None else _array(path, arrays, y))

@@ -1,0 +1,67 @@
+"""A user's file or folder, read by what its name says that it is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vae_zoo.data.contents import ALL, Contents, Part, read_labels, read_npy, read_npz
+
+TABLES = (".csv", ".parquet")
+ENDINGS = (*TABLES, ".npy", ".npz")
+
+
+def read_contents(
+    path: Path,
+    labels: str | None,
+    ignore: Sequence[str],
+    size: int | None,
+    grayscale: bool | None,
+) -> Contents:
+    """Read examples and labels as they stand in a file or a folder of images.
+
+    Args:
+        path: The file or the folder.
+        labels: The column or the array of labels, or a file of them, if there are any.
+        ignore: Columns of a table to leave out.
+        size: Side of the square that images of a folder are cropped and scaled to.
+        grayscale: Whether images of a folder become grey.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It cannot be read, or an option is not of such a file.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"path: there is no {path}")
+    folder, ending = path.is_dir(), path.suffix.lower()
+    if not folder and ending not in ENDINGS:
+        raise ValueError(
+            f"path must be a folder of images, or end in {', '.join(ENDINGS)}, got {path}"
+        )
+    if not folder and (size, grayscale) != (None, None):
+        raise ValueError(f"size and grayscale are of a folder of images, got {path}")
+    if ignore and (folder or ending not in TABLES):
+        raise ValueError(f"ignore is of the columns of a table, got {path}")
+    apart = Path(labels) if labels and Path(labels).suffix in (".csv", ".npy") else None
+    inside = None if apart else labels
+    if inside and (folder or ending == ".npy"):
+        raise ValueError(f"labels of {path} must be a file, .npy or .csv, got {inside}")
+    # Imported here, since the command line imports all data modules, and would wait for pyarrow.
+    if folder:
+        from vae_zoo.data.image_folder import read_folder
+
+        contents = read_folder(path, size, grayscale)
+    elif ending in TABLES:
+        from vae_zoo.data.tables import read_table
+
+        contents = {ALL: read_table(path, inside, ignore)}
+    else:
+        contents = read_npz(path, inside) if ending == ".npz" else {ALL: Part(read_npy(path))}
+    return contents if apart is None else _label(contents, apart, path)
+
+
+def _label(contents: Contents, labels: Path, path: Path) -> Contents:
+    """Add the labels of a file of their own."""
+    if [*contents] != [ALL]:
+        raise ValueError(f"labels: {path} has splits of its own, and needs its labels inside")
+    if not labels.is_file():
+        raise FileNotFoundError(f"labels: there is no {labels}")
+    return {ALL: Part(contents[ALL].x, read_labels(labels))}
