@@ -410,7 +410,7 @@ ERRORS = {
     "--model.latent_dims 3": "there is no such option. Did you mean model.latent_dim?",
     "--model.latent_dim x": "model.latent_dim: expected int, got x",
     "--model.latent_dim 0": (
-        "model.latent_dim: latent_dim must be at least 1, or 0 for a regression on a condition, got 0"
+        "model.latent_dim: latent_dim must be at least 1, or 0 with a condition, got 0"
     ),
     "--model.regularizer.weight -1": "regularizer.weight: weight must be non-negative, got -1",
     "--model.encoder.hiden [3]": "encoder.hiden: MLP has no option hiden. Did you mean hidden?",

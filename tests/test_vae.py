@@ -208,5 +208,5 @@ def test_a_model_without_a_latent_dimension_is_a_regression_on_its_condition():
     assert_close(terms.elbo, log_likelihood)
     terms.loss.backward()
     assert (regression.decoder.layers[0].weight.grad != 0).any()
-    with pytest.raises(ValueError, match="at least 1, or 0 for a regression on a condition, got 0"):
+    with pytest.raises(ValueError, match="at least 1, or 0 with a condition, got 0"):
         VAE((6,), 0, KL(), classes=3)

@@ -82,7 +82,7 @@ class VAE(LightningModule):
         self.condition_shape = tuple(condition_shape)
         self.condition = make("condition", condition, classes=classes, shape=condition_shape)
         if latent_dim < (0 if self.condition.dim else 1):
-            reason = ", or 0 for a regression on a condition" if latent_dim == 0 else ""
+            reason = ", or 0 with a condition" if latent_dim == 0 else ""
             raise ValueError(f"latent_dim must be at least 1{reason}, got {latent_dim}")
         self.posterior = make("posterior", posterior, latent_dim=latent_dim)
         self.likelihood = make("likelihood", likelihood, shape=self.shape)
