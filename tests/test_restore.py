@@ -104,7 +104,7 @@ def test_what_is_no_run_is_said_in_a_sentence(tmp_path):
     folder = fit(tmp_path)
     for checkpoint in (folder / "checkpoints").iterdir():
         checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    with pytest.raises(ValueError, match=r"best\.ckpt cannot be loaded"):
+    with pytest.raises(ValueError, match=r"best\.ckpt is no checkpoint that can be read"):
         restore(folder)
     for checkpoint in (folder / "checkpoints").iterdir():
         checkpoint.unlink()
@@ -120,7 +120,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["model"]["latent_dim"] = 3
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    with pytest.raises(ValueError, match=r"cannot be loaded: .*size mismatch"):
+    with pytest.raises(ValueError, match=r"is a checkpoint of another model: .*size mismatch"):
         restore(folder)
     config["model"]["latent_dims"] = 3
     (folder / "config.yaml").write_text(yaml.safe_dump(config))

@@ -25,6 +25,7 @@ examples:
   vae-zoo compare runs/divergences
   vae-zoo new regularizer Moments
   vae-zoo check moments.Moments
+  vae-zoo sample runs/digits-kl/1a2b3c4d
 
 `vae-zoo fit --help` shows all options, `vae-zoo fit --model.regularizer.help MMD` those of a class.
 """

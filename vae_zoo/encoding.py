@@ -1,8 +1,8 @@
 """``vae-zoo encode``: codes, labels and log-densities of a split, or of a user's own file."""
 
-import os
 from collections.abc import Sequence
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from vae_zoo.data.reading import TABLES
 from vae_zoo.evaluation.examples import SplitName, examples
 from vae_zoo.posteriors import Delta
 from vae_zoo.restore import restore
+from vae_zoo.runs import check_new, replace
 from vae_zoo.vae import VAE
 
 ROWS = 256  # of one pass; the noise follows them, so that no option of the data changes it
@@ -53,10 +54,7 @@ def write_codes(
     """
     if output.suffix != ".npz":
         raise ValueError(f"--output must end in .npz, got {output}")
-    if output.exists():
-        raise FileExistsError(f"{output} is there already: name another file, or delete it")
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {output.parent} to write {output.name} to")
+    check_new(output)
     if file is None and labels is not None:
         raise ValueError(f"--labels are those of a --file, and a split has its own, got {labels}")
     model, data = restore(folder, trust)
@@ -67,7 +65,9 @@ def write_codes(
     arrays = encode(model, x, y)
     if y is not None:
         arrays["labels" if model.classes else "conditions"] = y
-    _save(output, {name: array.numpy() for name, array in arrays.items()})
+    buffer = BytesIO()
+    np.savez(buffer, **{name: array.numpy() for name, array in arrays.items()})  # type: ignore[arg-type]
+    replace(output, buffer.getvalue())
     n, d = arrays["mean"].shape
     return f"{output}: {n} codes of {d} dimensions: {', '.join(arrays)}"
 
@@ -140,13 +140,3 @@ def _encode(model: VAE, x: Tensor, y: Tensor | None) -> dict[str, Tensor]:
         codes["log_posterior"] = q.log_prob(z)
     codes["log_prior"] = model.prior(c).expand(q.batch_shape).log_prob(z)
     return codes | {"log_likelihood": model.log_likelihood(x, z, c)}
-
-
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -34,6 +34,7 @@ from vae_zoo.loggers import MetricsFile, WeightsAndBiases
 from vae_zoo.objectives import PenalizedLikelihood
 from vae_zoo.parser import ComplaintError, ConfigAction, Parser, config_path
 from vae_zoo.profiler import NoProfiler
+from vae_zoo.restore import load_weights, read_checkpoint
 from vae_zoo.runs import ROOT, Run, replace
 from vae_zoo.vae import VAE
 
@@ -201,16 +202,8 @@ class CLI(LightningCLI):
             while "Union subtypes" in str(first) and first.__cause__:  # the parser wraps it
                 first = first.__cause__
             raise ValueError(locate(str(first), flatten(self.words, config_path))) from error
-        if path := self._get(self.config, "ckpt_path"):
-            self._load(Path(path))
-
-    def _load(self, path: Path) -> None:
-        """Load the weights, to see before anything is written whether they fit the model."""
-        try:
-            self.model.load_state_dict(read_checkpoint(path)["state_dict"])
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"{path} is a checkpoint of another model: {reason}") from error
+        if path := self._get(self.config, "ckpt_path"):  # before anything is written
+            load_weights(self.model, Path(path))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer, with loggers and callbacks that write to the run's folder."""
@@ -383,23 +376,6 @@ def _in_words(test: Mapping[str, float]) -> str:
     return f"nats per example: {nats}" + (
         "" if bits is None else f"; bits per dimension: {bits:.3f}"
     )
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, running nothing that it may hold besides tensors and plain numbers.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no checkpoint, or holds something else.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint {path}")
-    try:
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-        return {"global_step": checkpoint["global_step"], **checkpoint}
-    except Exception as error:
-        reason = str(error).partition("\n")[0][:100]
-        raise ValueError(f"{path} is no checkpoint that can be read: {reason}") from error
 
 
 def own_callbacks(run: Run, comparable: bool = True) -> list[Callback]:

@@ -14,7 +14,7 @@ from vae_zoo.callbacks.pictures import grid, paragraphs
 from vae_zoo.data import DataModule
 from vae_zoo.evaluation.noise import evaluating
 from vae_zoo.restore import restore
-from vae_zoo.runs import replace
+from vae_zoo.runs import check_new, replace
 from vae_zoo.vae import VAE
 
 
@@ -134,18 +134,6 @@ def write_interpolation(
     return _write(data, Made(x, y, titles, len(x)), output, "interpolation")
 
 
-def check_new(output: Path | None) -> None:
-    """Refuse a file that is there already, or whose folder is not.
-
-    Raises:
-        OSError: One of the two.
-    """
-    if output is not None and output.exists():
-        raise FileExistsError(f"{output} is there already: name another file, or delete it")
-    if output is not None and not output.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {output.parent} to write {output.name} to")
-
-
 def _restore(folder: Path, trust: Sequence[str]) -> tuple[VAE, DataModule]:
     model, data = restore(folder, trust)
     if tuple(data.shape) != model.shape:  # such as another vocabulary
@@ -210,5 +198,5 @@ def _png(pictures: Tensor, columns: int) -> bytes:
 def _npz(made: Made) -> bytes:
     arrays = {"x": made.x.numpy()} | ({} if made.y is None else {"y": made.y.numpy()})
     buffer = BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()

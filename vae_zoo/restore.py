@@ -54,7 +54,7 @@ def restore(folder: Path, trust: Sequence[str] = ()) -> tuple[VAE, DataModule]:
     if trust:
         sys.path.insert(0, str(Path.cwd()))
     model, data = _make(config, run)
-    _load(model, run)
+    load_weights(model, checkpoint(run))
     return model.eval(), data
 
 
@@ -102,12 +102,32 @@ def checkpoint(run: Run) -> Path:
     return path
 
 
-def _load(model: VAE, run: Run) -> None:
-    """Load the weights of a run."""
-    path = checkpoint(run)
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, running nothing that it may hold besides tensors and plain numbers.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no checkpoint, or holds something else.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
-        model.load_state_dict(state)
+        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        return {"global_step": checkpoint["global_step"], **checkpoint}
     except Exception as error:
+        reason = str(error).partition("\n")[0][:100]
+        raise ValueError(f"{path} is no checkpoint that can be read: {reason}") from error
+
+
+def load_weights(model: VAE, path: Path) -> None:
+    """Load the weights of a checkpoint.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no checkpoint, or one of another model.
+    """
+    try:
+        model.load_state_dict(read_checkpoint(path)["state_dict"])
+    except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path} cannot be loaded: {reason}") from error
+        raise ValueError(f"{path} is a checkpoint of another model: {reason}") from error

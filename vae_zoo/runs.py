@@ -122,6 +122,18 @@ class Run:
         return False
 
 
+def check_new(path: Path | None) -> None:
+    """Refuse a file that is there already, or whose folder is not.
+
+    Raises:
+        OSError: One of the two.
+    """
+    if path is not None and path.exists():
+        raise FileExistsError(f"{path} is there already: name another file, or delete it")
+    if path is not None and not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to")
+
+
 def replace(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

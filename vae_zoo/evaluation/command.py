@@ -127,7 +127,8 @@ def _table(rows: dict[Run, dict[str, Any]], setting: Setting) -> Table:
     table.add_column("run", overflow="fold")
     for column in COLUMNS.values():
         table.add_column(column.format(setting.samples), justify="right", no_wrap=True)
-    for (name, words), row in zip(_names(list(rows)), rows.values(), strict=True):
+    named = zip(_names(list(rows)), rows.values(), strict=True)
+    for (name, words), row in sorted(named, key=lambda pair: pair[0][1]):  # likes beside likes
         words += [_what(row)] * (len(whats) > 1)
         below = f"\n{', '.join(words)}" * bool(words)
         cells = [_cell(column, row.get(column)) for column in COLUMNS]
