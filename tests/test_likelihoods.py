@@ -25,8 +25,13 @@ def test_a_variance_that_is_not_positive_is_refused(variance):
 @pytest.mark.parametrize("family", [LaplaceLikelihood, DiscretizedLogistic])
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_scale_that_is_not_positive_is_refused(family, scale):
-    with pytest.raises(ValueError, match=f"scale must be positive, got {scale}"):
+    with pytest.raises(ValueError, match=f"scale must be (positive|at least 0.0001), got {scale}"):
         family((4,), scale=scale)
+
+
+def test_a_scale_far_below_a_level_is_refused():
+    with pytest.raises(ValueError, match=r"scale must be at least 0\.0001, got 9e-05"):
+        DiscretizedLogistic((4,), scale=9e-5)
 
 
 @pytest.mark.parametrize("family", SCALED)

@@ -11,6 +11,15 @@ from vae_zoo.cli import main
 from vae_zoo.restore import restore
 from vae_zoo.runs import Run
 
+EVIL = """
+from pathlib import Path
+from vae_zoo.regularizers import KL
+
+Path("called").touch()
+
+class Evil(KL):
+    pass
+"""
 FIT = [
     *("fit", "-c", "base", "--name", "a", "--trainer.max_epochs", "1"),
     *("--trainer.limit_train_batches", "2", "--trainer.accelerator", "cpu"),
@@ -48,6 +57,16 @@ def fit(tmp_path, *words):
     return config.parent
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run; its tests work in another."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["vae-zoo"])
+        return fit(folder)
+
+
 def test_a_restored_model_has_the_terms_that_the_run_reported(tmp_path):
     words = ("--model.prior", "LearnedNormal", "--model.condition", "OneHot", "--data.batch_size")
     folder = fit(tmp_path, *words, "200")
@@ -71,23 +90,61 @@ def test_a_class_of_ones_own_is_imported_only_if_it_is_trusted(tmp_path):
     assert type(model.regularizer).__name__ == "Mine"
 
 
+MARKER = {"command": "touch called"}
+
+
+@pytest.mark.parametrize("part", ["prior", "encoder", "regularizer"])
 @pytest.mark.parametrize(
     "named",
     [
+        "evil.Evil",
         "os.system",
-        "torch.hub.load",
-        {"class_path": "os.system", "init_args": {"command": "true"}},
-        {"class_path": "nowhere.to.be.found"},
-        [{"class_path": "subprocess.Popen"}],
+        'class_path: "evil.Evil"',
+        '{"class_path": "os.system", "init_args": {"command": "touch called"}}',
+        "payload.yaml",
+        "${oc.env:HOME}",
+        {"class_path": "os.system", "init_args": MARKER},
+        {"class_path": "vae_zoo.runs.os.system", "init_args": MARKER},
+        {"class_path": "vae_zoo.priors.os.system", "init_args": MARKER},
+        {"class_path": "vae_zoo.sweep.process.subprocess.getoutput", "init_args": {"cmd": "touch"}},
+        {"class_path": "torch.hub.load"},
+        {"class_path": "evil.Evil"},
+        {"class_path": ["evil.Evil"]},
+        {"class_path": "vae_zoo.regularizers.KL", "dict_kwargs": {"a": 1}},
+        [{"class_path": "evil.Evil"}],
     ],
+    ids=str,
 )
-def test_a_config_that_would_import_anything_is_refused(tmp_path, named):
-    folder = fit(tmp_path)
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    config["model"]["prior"] = named
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    with pytest.raises(ValueError, match=r"would run the code of (os|torch|nowhere|subprocess):"):
-        restore(folder)
+def test_a_config_imports_and_calls_nothing_but_classes_of_the_zoo(tmp_path, named, part, trained):
+    config = yaml.safe_load((trained / "config.yaml").read_text())
+    config["model"][part] = named
+    for folder in ("hostile", "."):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for name, text in {"evil.py": EVIL, "payload.yaml": "class_path: evil.Evil\n"}.items():
+            (tmp_path / folder / name).write_text(text)
+    (tmp_path / "hostile" / "config.yaml").write_text(yaml.safe_dump(config))
+    sys.path.insert(0, str(tmp_path))
+    with pytest.raises(ValueError, match=r"hostile/config\.yaml: "):
+        restore(tmp_path / "hostile")
+    assert "evil" not in sys.modules
+    assert not (tmp_path / "called").exists()
+
+
+def test_a_config_that_contains_itself_is_refused(tmp_path):
+    (tmp_path / "config.yaml").write_text("model: &a {x: *a}\ndata: {}\n")
+    with pytest.raises(ValueError, match=r"config\.yaml: .*recursion"):
+        restore(tmp_path)
+    (tmp_path / "config.yaml").write_bytes(b"model: \xff\n")
+    with pytest.raises(ValueError, match=r"config\.yaml is no valid YAML"):
+        restore(tmp_path)
+
+
+def test_a_list_of_regularizers_and_networks_within_come_back(tmp_path):
+    words = ["-c", "regularizer/sum", "-c", "condition/image", "--model.condition.network", "Conv"]
+    model, data = restore(fit(tmp_path, *words))
+    assert [type(part).__name__ for part in model.regularizer.parts] == ["KL", "MMD"]
+    assert type(model.condition.network).__name__ == "Conv"
+    assert type(data.of).__name__ == "Digits"
 
 
 def test_the_optimizer_is_not_made(tmp_path):

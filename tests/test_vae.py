@@ -12,8 +12,16 @@ from torch.testing import assert_close
 from vae_zoo.conditions import OneHot
 from vae_zoo.likelihoods import Normal
 from vae_zoo.networks import MLP, Conv, Network
-from vae_zoo.posteriors import DiagonalNormal
-from vae_zoo.priors import ConditionalNormal, LearnedNormal, MixtureOfNormals, StandardNormal
+from vae_zoo.posteriors import DiagonalNormal, FlowPosterior, FullNormal
+from vae_zoo.priors import (
+    ConditionalNormal,
+    Flow,
+    LearnedNormal,
+    MixtureOfNormals,
+    StandardNormal,
+    StudentT,
+    VampPrior,
+)
 from vae_zoo.regularizers import (
     KL,
     MMD,
@@ -210,3 +218,16 @@ def test_a_model_without_a_latent_dimension_is_a_regression_on_its_condition():
     assert (regression.decoder.layers[0].weight.grad != 0).any()
     with pytest.raises(ValueError, match="at least 1, or 0 with a condition, got 0"):
         VAE((6,), 0, KL(), classes=3)
+
+
+@pytest.mark.parametrize("prior", [MixtureOfNormals, VampPrior, Flow, ConditionalNormal, StudentT])
+def test_a_regression_may_keep_its_prior_which_has_no_part_in_it(prior):
+    regression = VAE((6,), 0, KL(), condition=OneHot, classes=3, prior=prior)
+    x, y = torch.randint(2, (4, 6)).float(), torch.tensor([0, 1, 2, 1])
+    assert_close(regression(x, y).kl, torch.zeros(4))
+
+
+@pytest.mark.parametrize("posterior", [FullNormal, FlowPosterior])
+def test_a_posterior_that_a_regression_cannot_have_says_so(posterior):
+    with pytest.raises(ValueError, match=f"{posterior.__name__} .* got 0"):
+        VAE((6,), 0, KL(), condition=OneHot, classes=3, posterior=posterior)

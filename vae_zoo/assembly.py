@@ -21,7 +21,11 @@ def make(what: str, factory: Callable[..., Part], **sizes: Any) -> Part:
             f"{what} is made by the VAE, which knows the sizes: give it {name} or "
             f"partial({name}, ...), not an object"
         )
-    return factory(**sizes)
+    if not callable(factory):
+        raise TypeError(f"{what} must be a class, or a partial of one, got {factory!r:.80}")
+    with warnings.catch_warnings():  # of a model without a latent dimension
+        warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
+        return factory(**sizes)
 
 
 def make_network(
@@ -32,11 +36,9 @@ def make_network(
     condition_dim: int,
 ) -> Network:
     """Make a network, and refuse one whose output a likelihood would broadcast in silence."""
-    with warnings.catch_warnings():  # of a model without a latent dimension
-        warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
-        network = make(
-            what, factory, in_shape=in_shape, out_shape=out_shape, condition_dim=condition_dim
-        )
+    network = make(
+        what, factory, in_shape=in_shape, out_shape=out_shape, condition_dim=condition_dim
+    )
     x, c = torch.zeros(2, *in_shape), torch.zeros(2, condition_dim)
     with torch.no_grad(), isolate_rng():
         shape = tuple(network.eval()(x, c).shape[1:])

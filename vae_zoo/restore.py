@@ -1,30 +1,39 @@
 """A trained model, and the data that it was trained on, from the folder of its run."""
 
-import importlib.util
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from vae_zoo.catalogue import FAMILIES
+from vae_zoo.conditions import Condition
 from vae_zoo.data import DataModule
-from vae_zoo.errors import explain
-from vae_zoo.parser import ComplaintError, Parser
+from vae_zoo.likelihoods import Likelihood
+from vae_zoo.networks import Network
+from vae_zoo.objectives import Objective
+from vae_zoo.posteriors import Posterior
+from vae_zoo.priors import Prior
+from vae_zoo.regularizers import Regularizer
 from vae_zoo.runs import Run
 from vae_zoo.vae import VAE
 
 OF_TRAINING = {"optimizer", "lr_scheduler", "lr_interval"}  # of the model's options
-FILES = {"path", "root", "labels"}  # options of data, whose values such as test.npz are no modules
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
+MADE_HERE = (Regularizer, Objective, DataModule)
+MADE_BY_THE_VAE = (Prior, Posterior, Likelihood, Condition, Network)  # which knows the sizes
 
 
 def restore(folder: Path, trust: Sequence[str] = ()) -> tuple[VAE, DataModule]:
     """Load the best model of a run, and make its data module, which reads nothing yet.
 
-    A run's folder may be another's: only classes of vae_zoo are imported.
+    A run's folder may be another's, so that its config goes through no parser, which would import
+    and call what it names: of vae_zoo only the classes of the zoo are made, and of other modules
+    only those that are trusted.
 
     Args:
         folder: The run's folder, ``runs/<name>/<id>``.
@@ -43,54 +52,61 @@ def restore(folder: Path, trust: Sequence[str] = ()) -> tuple[VAE, DataModule]:
     config: dict[str, Any] = {part: run.config.get(part) for part in ("model", "data")}
     if missing := [part for part, given in config.items() if not isinstance(given, dict)]:
         raise ValueError(f"{run.config_file} lacks {' and '.join(missing)}")
-    config["model"] = {k: v for k, v in config["model"].items() if k not in OF_TRAINING}
-    for name in _imports(config):
-        module = name.partition(".")[0]
-        if module not in {"vae_zoo", *trust}:
-            raise ValueError(
-                f"{run.config_file} names {name}, which would run the code of {module}: add "
-                f"--trust {module} if that is yours"
-            )
+    options = {name: part for name, part in config["model"].items() if name not in OF_TRAINING}
     if trust:
         sys.path.insert(0, str(Path.cwd()))
-    model, data = _make(config, run)
+    try:
+        data = _make(config["data"], trust)
+        model = VAE(**{name: _make(part, trust) for name, part in options.items()})
+    except (TypeError, ValueError, RuntimeError, MemoryError) as error:  # recursion is one, too
+        raise ValueError(f"{run.config_file}: {' '.join(str(error).split())[:300]}") from error
+    if not isinstance(data, DataModule):
+        raise ValueError(f"{run.config_file}: data must be a class of data modules")
     load_weights(model, checkpoint(run))
     return model.eval(), data
 
 
-def _imports(config: object) -> Iterator[str]:
-    """Whatever in a configuration might be imported: a path of a module that can be found."""
-    if isinstance(config, dict):
-        for key, value in config.items():
-            if key == "class_path" and "." in str(value):
-                yield str(value)
-            if key not in FILES or not isinstance(value, str):
-                yield from _imports(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _imports(value)
-    elif isinstance(config, str) and DOTTED.fullmatch(config):
-        module = config.partition(".")[0]
-        if module in sys.modules or importlib.util.find_spec(module):
-            yield config
+def _make(config: Any, trust: Iterable[str]) -> Any:
+    """Make what a configuration describes: an object, a class with options, or a plain value."""
+    if isinstance(config, list):
+        return [_make(part, trust) for part in config]
+    if not isinstance(config, dict):
+        return config
+    if "class_path" not in config:
+        return {name: _make(part, trust) for name, part in config.items()}
+    if unknown := set(config) - {"class_path", "init_args"}:
+        raise ValueError(f"beside class_path there may be init_args alone, got {sorted(unknown)}")
+    family = _find(config["class_path"], trust)
+    options = _make(config.get("init_args") or {}, trust)
+    if not isinstance(options, dict):
+        raise ValueError(f"init_args of {family.__name__} must be a mapping, got {options!r:.60}")
+    return family(**options) if issubclass(family, MADE_HERE) else partial(family, **options)
 
 
-def _make(config: dict[str, Any], run: Run) -> tuple[VAE, DataModule]:
-    for family in FAMILIES:  # imported, so that their short names are known
-        module = importlib.import_module(f"vae_zoo.{family}")
-        for name in getattr(module, "__all__", ()):
-            getattr(module, name)
-    parser = Parser(parser_mode="omegaconf+")
-    parser.add_lightning_class_args(VAE, "model")
-    parser.add_subclass_arguments(DataModule, "data")
-    try:
-        made = parser.instantiate_classes(parser.parse_object(config))
-    except ComplaintError as complaint:
-        options = [action.dest for action in parser._actions]
+def _find(path: Any, trust: Iterable[str]) -> type:
+    """Find a class of the zoo, or of a module that is trusted.
+
+    Raises:
+        ValueError: There is none of that name, or its module is not trusted.
+    """
+    if not (isinstance(path, str) and DOTTED.fullmatch(path)):
+        raise ValueError(f"class_path must be as vae_zoo.regularizers.KL, got {path!r:.80}")
+    module, _, name = path.rpartition(".")
+    first = module.partition(".")[0]
+    found: Any = None
+    if first == "vae_zoo":
+        families = [family for family in FAMILIES if f"{module}.".startswith(f"vae_zoo.{family}.")]
+        found = next((getattr(import_module(f"vae_zoo.{f}"), name, None) for f in families), None)
+    elif first in trust:
+        found = getattr(import_module(module), name, None)
+    else:
         raise ValueError(
-            f"{run.config_file}: {explain(str(complaint), {}, options)}"
-        ) from complaint
-    return made.model, made.data
+            f"it names {path}, which would run the code of {first}: add --trust {first} if that "
+            "is yours"
+        )
+    if not (isinstance(found, type) and issubclass(found, (*MADE_HERE, *MADE_BY_THE_VAE))):
+        raise ValueError(f"there is no class {path} of a model or of data")
+    return found
 
 
 def checkpoint(run: Run) -> Path:
@@ -112,8 +128,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}")
     try:
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-        return {"global_step": checkpoint["global_step"], **checkpoint}
+        content = torch.load(path, weights_only=True, map_location="cpu")
+        return {"global_step": content["global_step"], **content}
     except Exception as error:
         reason = str(error).partition("\n")[0][:100]
         raise ValueError(f"{path} is no checkpoint that can be read: {reason}") from error
@@ -128,6 +144,6 @@ def load_weights(model: VAE, path: Path) -> None:
     """
     try:
         model.load_state_dict(read_checkpoint(path)["state_dict"])
-    except RuntimeError as error:
+    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path} is a checkpoint of another model: {reason}") from error

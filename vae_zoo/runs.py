@@ -65,8 +65,9 @@ class Run:
         """
         try:
             config = yaml.safe_load(self.config_file.read_text())
-        except yaml.YAMLError as error:
-            raise ValueError(f"{self.config_file} is no valid YAML: {error}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{self.config_file} is no valid YAML: {reason}") from error
         if not isinstance(config, dict):
             raise ValueError(f"{self.config_file} should hold a mapping, got {config!r:.80}")
         return config

@@ -173,9 +173,10 @@ def test_data_without_enough_labelled_images_are_refused(wrong, message):
         Succession(type("Wrong", (Labelled,), wrong)())
 
 
-def test_a_string_of_one_digit_is_refused():
-    with pytest.raises(ValueError, match="length must be at least 2, got 1"):
-        Succession(Labelled(), length=1)
+@pytest.mark.parametrize("length", [1, 10])
+def test_a_string_that_shows_no_direction_or_the_answer_is_refused(length):
+    with pytest.raises(ValueError, match=f"length must be at least 2 and below .* 10, got {length}"):
+        Succession(Labelled(), length)
 
 
 def test_splits_that_cannot_make_the_strings_are_refused():

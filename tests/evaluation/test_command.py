@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from vae_zoo.cli import main
-from vae_zoo.data import Digits
+from vae_zoo.data import Digits, Split, Splits
 from vae_zoo.evaluation import ImportanceSampling
 from vae_zoo.evaluation.examples import examples, shuffle_conditions
 from vae_zoo.restore import restore
@@ -182,3 +182,32 @@ def test_no_example_keeps_its_own_condition():
     assert (shuffled != y).all()
     with pytest.raises(ValueError, match="no conditions to shuffle"):
         shuffle_conditions((x, None))
+
+
+def test_labels_are_as_probable_beforehand_as_in_the_training(zoo, capsys, monkeypatch):
+    def nothing_is_known(model, x, samples):
+        return torch.zeros(len(x), model.classes)
+
+    monkeypatch.setattr("vae_zoo.evaluation.classification.class_log_likelihoods", nothing_is_known)
+    splits = Digits().splits
+    commonest = [split.y.bincount().argmax() for split in (splits.train, splits.test)]
+    assert commonest[0] != commonest[1]
+    assert run("classify", zoo / "label") == 0
+    accuracy = (splits.test.y == commonest[0]).double().mean()
+    assert f"accuracy {100 * accuracy:.1f} %" in capsys.readouterr().out
+
+
+class Coins(Digits):
+    """Grey digits, of which those to train on are drawn anew."""
+
+    def load(self):
+        train, val, test = super().load()
+        return Splits(Split(train.x / 2, train.y), val, test)
+
+    def augment(self, x, generator):
+        return (x > torch.from_numpy(generator.random(x.shape))).float()
+
+
+def test_examples_to_train_on_are_drawn_as_a_model_sees_them():
+    x, _ = examples(Coins(), "train")
+    assert set(x.unique().tolist()) == {0.0, 1.0}

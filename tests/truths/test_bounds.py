@@ -169,3 +169,18 @@ def test_bayes_rule_gives_the_exact_posterior_of_the_labels(posterior):
     posterior_of_labels = class_log_posterior(found, frequencies).exp()
     assert_close(posterior_of_labels, expected, atol=tolerance, rtol=0)
     assert (posterior_of_labels[:, 2] == 0).all()
+
+
+def test_effective_samples_are_the_squared_sum_of_the_weights_over_the_sum_of_their_squares():
+    vae, marginal = linear_vae(shift=0.3, stretch=1.4)
+    x, c, _ = (part[:20] for part in examples(marginal))
+    torch.manual_seed(3)
+    found = importance_sampling(vae, x, c, samples=50).effective_samples
+    torch.manual_seed(3)
+    z = vae.encode(x, c).sample((50,))
+    prior = MultivariateNormal(torch.zeros(D).double(), torch.eye(D).double())
+    log_joint = vae.log_likelihood(x, z, c) + prior.log_prob(z)
+    weights = (log_joint - vae.encode(x, c).log_prob(z)).exp().numpy()
+    expected = weights.sum(0) ** 2 / (weights**2).sum(0)
+    assert expected.max() < 45
+    assert_close(found, torch.from_numpy(expected))

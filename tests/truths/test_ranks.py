@@ -6,9 +6,11 @@ import sys
 import pytest
 import torch
 from torch import distributed, multiprocessing
-from torch.distributions import Independent, Normal
+from torch.distributions import Independent
+from torch.distributions import Normal as NormalDistribution
 from torch.testing import assert_close
 
+from vae_zoo.likelihoods import Normal
 from vae_zoo.objectives import GECO
 from vae_zoo.posteriors import Delta
 from vae_zoo.priors.normal import Standard
@@ -60,12 +62,12 @@ REGULARIZERS["total correlation"].dataset_size = 100
 
 def normal(loc):
     """A normal for those that need one; it passes for N(0, I) with those that ask for its type."""
-    return Standard(Normal(loc, torch.ones_like(loc)), 1)
+    return Standard(NormalDistribution(loc, torch.ones_like(loc)), 1)
 
 
 def widening(loc):
     """A normal whose scale differs between examples too."""
-    return Independent(Normal(loc, 0.5 + loc.sigmoid()), 1)
+    return Independent(NormalDistribution(loc, 0.5 + loc.sigmoid()), 1)
 
 
 NORMALS = dict.fromkeys(["dip I", "dip II", "total correlation", "posterior"], normal)
@@ -104,6 +106,14 @@ def multiplier_of_geco(x):
     return geco.log_multiplier
 
 
+def optimal_variance(x):
+    """The variance that two batches leave behind, and the log-density of the second."""
+    likelihood = Normal((x.shape[1],), learned="optimal").double()
+    for scale in (1.0, 2.0):
+        log_prob = likelihood(torch.zeros_like(x)).log_prob(scale * x)
+    return torch.stack([likelihood.log_scale, log_prob.mean()])
+
+
 def run_rank(rank, folder, x, y):
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS
@@ -115,6 +125,7 @@ def run_rank(rank, folder, x, y):
         distributed.all_reduce(gradient)
         gradient /= RANKS  # the mean, as DDP takes it
     found["multiplier"] = multiplier_of_geco(x.chunk(RANKS)[rank])
+    found["variance"] = optimal_variance(x.chunk(RANKS)[rank])
     found["directions"] = directions(4, like=x)
     found["gathered"] = gather(x.chunk(RANKS)[rank])
     torch.save(found, f"{folder}/{rank}.pt")
@@ -164,6 +175,14 @@ def test_all_ranks_move_the_multiplier_of_geco_as_one(ranks, x):
     assert expected != 0
     for found in ranks:
         assert_close(found["multiplier"], expected)
+
+
+def test_all_ranks_have_the_optimal_variance_of_all_examples(ranks, x):
+    log_scale, log_density = optimal_variance(x)
+    assert log_scale.exp() != 1
+    for found in ranks:
+        assert_close(found["variance"][0], log_scale)
+    assert_close(torch.stack([found["variance"][1] for found in ranks]).mean(), log_density)
 
 
 def test_all_ranks_draw_the_same_directions(ranks):

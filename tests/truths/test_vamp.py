@@ -7,9 +7,10 @@ import pytest
 import torch
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
+from torch import nn
 from torch.testing import assert_close
 
-from vae_zoo.conditions import OneHot
+from vae_zoo.conditions import Image, OneHot
 from vae_zoo.networks import MLP
 from vae_zoo.posteriors import DiagonalNormal, FlowPosterior, FullNormal
 from vae_zoo.priors import NormalMixture, VampPrior
@@ -96,3 +97,34 @@ def test_gradients_reach_a_learned_condition_as_if_each_label_were_encoded_anew(
 
 def test_normal_posteriors_make_a_mixture_whose_samples_pass_gradients():
     assert isinstance(model(components=4).prior(EMPTY), NormalMixture)
+
+
+class Blank(MLP):
+    """A network whose features are all alike, for now."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes, hidden=())
+        nn.init.zeros_(self.layers[0].weight)
+        nn.init.zeros_(self.layers[0].bias)
+
+
+def test_learned_conditions_that_happen_to_be_alike_have_gradients_of_their_own():
+    condition = partial(Image, network=Blank, features=2)
+    prior = partial(VampPrior, components=3)
+    shape = (1, 2, 2)
+    vae = VAE((6,), 2, KL(), prior=prior, condition=condition, condition_shape=shape).double()
+    y, z = torch.randn(4, *shape).double(), torch.randn(4, 2).double()
+    weight = vae.condition.network.layers[0].weight
+
+    def log_density():
+        return vae.prior(vae.condition(y)).log_prob(z).sum()
+
+    log_density().backward()
+    numeric = torch.zeros_like(weight)
+    with torch.no_grad():
+        for i in range(weight.numel()):
+            for step in (1e-6, -1e-6):
+                weight.view(-1)[i] += step
+                numeric.view(-1)[i] += log_density() / (2 * step)
+                weight.view(-1)[i] -= step
+    assert_close(weight.grad, numeric, atol=1e-7, rtol=1e-4)

@@ -108,5 +108,5 @@ def grid(images: Tensor, columns: int) -> Image.Image:
     sheet = torch.cat([torch.cat(list(row), dim=-1) for row in rows], dim=-2)
     pixels = sheet.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
     picture = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
-    times = max(1, -(-CELL // images.shape[-1]))
+    times = max(1, -(-CELL // min(images.shape[-2:])))
     return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)

@@ -1,7 +1,9 @@
 """A data set in memory, in three splits, that knows its shape before it is read."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +43,7 @@ class DataModule(LightningDataModule, ABC):
         classes: Number of labels, 0 where y is none, or is no label.
         condition_shape: Shape ``*Y`` of y where it is a vector or an image, ``()`` otherwise.
         support: Where the values of x lie.
+        names: Names of the labels, by their numbers, or the characters of a text; none by default.
 
     Args:
         batch_size: Number of examples per device and step.
@@ -53,6 +56,8 @@ class DataModule(LightningDataModule, ABC):
     classes: int = 0
     condition_shape: tuple[int, ...] = ()
     support: Support
+    names: Sequence[str] = ()
+    _learned: list[str] | None = None  # the names that a run was trained with
 
     def __init__(self, batch_size: int = 128) -> None:
         super().__init__()
@@ -107,6 +112,42 @@ class DataModule(LightningDataModule, ABC):
             return None
         return [" ".join(str(number) for number in row) for row in x.argmax(-1).tolist()]
 
+    @property
+    def known_names(self) -> Sequence[str]:
+        """The names that a restored run was trained with, which need no data; else the data's."""
+        return self.names if self._learned is None else self._learned
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: names, whose numbers are what the model knows of them."""
+        return {"names": [*self.names]} if self.names else {}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Remember the names of a run, which its data must have whenever they are read.
+
+        Raises:
+            ValueError: They were read, and have others.
+        """
+        self._learned = [str(name) for name in state_dict.get("names", ())] or None
+        if "splits" in vars(self):
+            self._check_names()
+
+    def _check_names(self) -> None:
+        if self._learned is None or [*self.names] == self._learned:
+            return
+        new = [repr(name) for name in self.names if name not in self._learned]
+        gone = [repr(name) for name in self._learned if name not in self.names]
+        changes = "; ".join(
+            f"{change}: {', '.join(names[:5])}"
+            for change, names in {"new": new, "missing": gone}.items()
+            if names
+        )
+        what = "characters" if self.support == "tokens" else "labels"
+        raise ValueError(
+            f"{getattr(self, 'path', None) or type(self).__name__} has other {what} than the run "
+            f"was trained with ({changes or 'in another order'}): give it back the data that it "
+            "had, or train another run"
+        )
+
     @cached_property
     def splits(self) -> Splits:
         """The examples as they are stored, read once.
@@ -116,6 +157,7 @@ class DataModule(LightningDataModule, ABC):
         """
         # Rows that lie apart (Fortran order, as numpy may load it) are 50 times slower to select.
         splits = Splits(*(Split(x.contiguous(), y) for x, y in self.load()))
+        self._check_names()
         for name, split in splits._asdict().items():
             if not len(split.x):
                 raise ValueError(f"the {name} split has no examples")

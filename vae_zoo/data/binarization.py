@@ -96,6 +96,9 @@ class GreyData(DataModule, ABC):
         anew = self.dequantization or self.binarization == "dynamic"
         return self._change(x, generator) if anew else x
 
+    def texts(self, x: Tensor) -> None:
+        return None  # without a look at the support, which may need a file
+
     def change_once(self, split: Split, seed: int) -> Split:
         """Binarize or dequantize stored examples, if that is asked for, the same each time."""
         return Split(self._change(split.x, np.random.default_rng(seed)), split.y)

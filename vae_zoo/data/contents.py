@@ -19,10 +19,17 @@ WORDS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("t
 
 
 class Part(NamedTuple):
-    """Examples x, one a row, and their labels: integers or words, if there are any."""
+    """Examples, as they stand in a file.
+
+    Args:
+        x: One a row.
+        y: Their labels, integers or words, if there are any.
+        note: What was taken for what, to be said to the user.
+    """
 
     x: np.ndarray
     y: np.ndarray | None = None
+    note: str = ""
 
 
 Contents = dict[str, Part]  # by split: train, perhaps val and test; or ALL
@@ -54,6 +61,11 @@ def read_npz(path: Path, labels: str | None) -> Contents:
         if isinstance(arrays, np.ndarray):
             raise ValueError(f"{path} holds one array: name it .npy")
         splits = {split: _named(arrays.files, words) for split, words in WORDS.items()}
+        if not splits["train"] and (others := [*filter(None, splits.values())]):
+            raise ValueError(
+                f"{path} has {' and '.join(others)} and no x_train to train on: name the examples "
+                "x, and they are split"
+            )
         if not splits["train"]:
             return {ALL: _single(path, arrays, labels)}
         return {
@@ -63,9 +75,15 @@ def read_npz(path: Path, labels: str | None) -> Contents:
         }
 
 
+def names_of_arrays(path: Path) -> list[str]:
+    """The names of the arrays of an .npz."""
+    with _loaded(path) as arrays:
+        return [] if isinstance(arrays, np.ndarray) else arrays.files
+
+
 def read_labels(path: Path) -> np.ndarray:
     """Read labels from a .npy file, or from a .csv file of one column."""
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return read_npy(path)
     from vae_zoo.data.tables import read_csv  # imports pyarrow, as this module need not
 
@@ -88,6 +106,11 @@ def check_labels(where: str, y: np.ndarray, examples: int) -> np.ndarray:
         raise ValueError(
             f"{where}: labels must be integers or words, one for each of {examples} examples, got "
             f"{y.dtype} of shape {y.shape}"
+        )
+    if y.dtype.kind == "U" and (empty := np.char.strip(y) == "").any():
+        raise ValueError(
+            f"{where}: the label of example {empty.argmax()} (counted from 0) is "
+            f"{str(y[empty.argmax()])!r}: fill it in, or leave the example out"
         )
     return y
 

@@ -1,9 +1,10 @@
 """A user's own data: a folder of images, arrays or a table."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from vae_zoo.data.reading import read_contents
 from vae_zoo.data.splits import Split, Splits, Support
 
 Values = Literal["binary", "unit interval", "256 levels", "real"]
+LARGE = 1e6  # a real value beyond it is of data that nobody standardized
 
 
 class Files(GreyData):
@@ -31,7 +33,7 @@ class Files(GreyData):
 
     Args:
         path: The file; or the folder, whose sub-folders are splits if they are named so, and labels
-            otherwise. Names begin the columns of a .csv, unless its first line is of numbers.
+            otherwise. Names begin the columns of a .csv, unless its first line holds a number.
         labels: The column, or the array of an .npz, that holds labels (y, unless given), or a file
             of them, .npy or a .csv of one column, in the order of the examples (of images: of their
             paths). Words and integers become numbers in their sorted order.
@@ -97,17 +99,24 @@ class Files(GreyData):
         parts = read_contents(
             self.path, self.labels, self.ignore, self.size_of_images, self.grayscale
         )
-        for split, (x, y) in parts.items():
+        for split, (x, y, note) in parts.items():
             where = str(self.path) if split == ALL else f"{self.path}, {split}"
             x = as_examples(where, x, self._shape)
             y = None if y is None else check_labels(where, y, len(x))
-            parts[split] = Part(x, y)
+            parts[split] = Part(x, y, note)
         shapes = {part.x.shape[1:] for part in parts.values()}
-        if len(shapes) > 1 or len({part.y is None for part in parts.values()}) > 1:
+        if len(shapes) > 1:
             raise ValueError(
-                f"{self.path}: splits must be of one shape, and all or none with labels, got "
+                f"{self.path}: splits must be of one shape, got "
                 f"{', '.join(map(str, sorted(shapes)))}"
             )
+        bare = [split for split, part in parts.items() if part.y is None]
+        if 0 < len(bare) < len(parts):
+            raise ValueError(
+                f"{self.path}: all splits must have labels, or none, and {' and '.join(bare)} has "
+                "none"
+            )
+        self._notes = dict.fromkeys(part.note for part in parts.values() if part.note)
         return parts
 
     @cached_property
@@ -118,8 +127,26 @@ class Files(GreyData):
     def stored(self) -> Support:  # type: ignore[override]
         return self._support or infer_support([part.x for part in self.contents.values()])
 
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"support": self.stored}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Remember the names of a run, and where its values lay.
+
+        Raises:
+            ValueError: The data were read, and have others.
+        """
+        super().load_state_dict(state_dict)
+        support = state_dict.get("support")
+        if "stored" in vars(self) and self.stored != support:
+            raise ValueError(
+                f"{self.path} is {self.stored} now, and was {support} when the run was trained: "
+                "give it back the data that it had, or train another run"
+            )
+        self._support = support
+
     @cached_property
-    def names(self) -> list[str]:
+    def names(self) -> list[str]:  # type: ignore[override]
         """The labels as they stand in the file, by their numbers."""
         labels = [part.y for part in self.contents.values() if part.y is not None]
         if len({y.dtype.kind for y in labels}) > 1:
@@ -165,7 +192,7 @@ class Files(GreyData):
         return self.change_once(Split(x, torch.cat(labels) if labels else None), seed=1)
 
     def _part(self, split: str, names: Sequence[str]) -> Split:
-        x, y = self.contents[split]
+        x, y, _ = self.contents[split]
         where = str(self.path)
         labels = None if y is None else number_labels(where, y, names)
         return Split(as_stored(where, x, self.stored), labels)
@@ -177,6 +204,13 @@ class Files(GreyData):
         made = f" made {self.support}" if self.support != self.stored else ""
         shown = ", ".join(self.names[:5]) + (", …" if self.classes > 5 else "")
         labels = f"{self.classes} labels ({shown})" if self.names else "no labels"
+        found = "; ".join([*self._notes, labels])
         counts = [f"{len(split.x)} {name}" for name, split in splits._asdict().items()]
         how = f" ({' and '.join(drawn)} drawn at random)" if drawn else ""
-        print(f"{self.path}: {sizes}, {self.stored}{made}; {labels}; {', '.join(counts)}{how}")
+        print(f"{self.path}: {sizes}, {self.stored}{made}; {found}; {', '.join(counts)}{how}")
+        if self.stored == "real" and (largest := splits.train.x.abs().max()) > LARGE:
+            warnings.warn(
+                f"{self.path} holds values up to {largest:.3g}, which hardly train: standardize "
+                "them (subtract the mean, divide by the standard deviation)",
+                stacklevel=2,
+            )

@@ -1,4 +1,4 @@
-"""A folder of images in any format that pillow reads, with sub-folders for labels and splits."""
+"""A folder of images, with sub-folders for labels and splits."""
 
 from pathlib import Path
 
@@ -7,6 +7,9 @@ from PIL import Image, ImageOps
 
 from vae_zoo.data.contents import ALL, WORDS, Contents, Part
 
+# A closed list: pillow would hand an .eps to another program, and open a .pdf to write it.
+ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 GREY = {"1", "L", "LA"}
 DEEP = {"I", "F"}  # more than 8 bits, as are those that begin with I;16
 
@@ -24,7 +27,8 @@ def read_folder(path: Path, size: int | None, grayscale: bool | None) -> Content
     Raises:
         ValueError: An image cannot be read, they differ in size, or labels are missing.
     """
-    files = find_images(path)
+    files, others = find_images(path)
+    note = f"left out {_listed(others, path)}" if others else ""
     if grayscale is None:
         grayscale = _open(files[0]).mode in GREY
     parts: Contents = {}
@@ -38,37 +42,43 @@ def read_folder(path: Path, size: int | None, grayscale: bool | None) -> Content
             if pixels.shape != shape:
                 raise ValueError(
                     f"images must be of one size, but {files[0]} has {shape[0]} x {shape[1]} "
-                    f"pixels and {file} {pixels.shape[0]} x {pixels.shape[1]}: give a side to "
-                    "crop and scale them to, as --data.size 64"
+                    f"pixels and {file} {pixels.shape[0]} x {pixels.shape[1]}: crop and scale "
+                    "them alike, as --data.size 64 does for a training"
                 )
             images.append(pixels)
-        parts[split] = Part(np.moveaxis(np.stack(images), 3, 1), _labels(root, names))
+        parts[split] = Part(np.moveaxis(np.stack(images), 3, 1), _labels(root, names), note)
     return parts
 
 
-def find_images(path: Path) -> list[Path]:
-    """Find the images of a folder and its sub-folders, leaving out what is hidden.
+def find_images(path: Path) -> tuple[list[Path], list[Path]]:
+    """Find the images of a folder and its sub-folders, and other files, but for what is hidden.
 
     Raises:
         ValueError: There are none.
     """
-    endings = Image.registered_extensions()
-    found = sorted(
+    files = sorted(
         file
         for file in path.rglob("*")
-        if file.suffix.lower() in endings
-        and file.is_file()
+        if file.is_file()
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )
-    if not found:
-        raise ValueError(f"{path} holds no images that can be read, such as .png or .jpg")
-    return found
+    images = [file for file in files if file.suffix.lower() in ENDINGS]
+    if not images:
+        raise ValueError(f"{path} holds no images, which end in {', '.join(sorted(ENDINGS))}")
+    return images, [file for file in files if file.suffix.lower() not in ENDINGS]
+
+
+def _listed(files: list[Path], path: Path) -> str:
+    shown = ", ".join(str(file.relative_to(path)) for file in files[:3])
+    return f"{shown} and {len(files) - 3} more" if len(files) > 3 else shown
 
 
 def _splits(path: Path, files: list[Path]) -> dict[str, tuple[Path, list[Path]]]:
     """The folder and the images of each split; of ALL where the sub-folders name none."""
     names = {word: split for split, words in WORDS.items() for word in words}
     tops = {file.relative_to(path).parts[0] for file in files}
+    if "train" not in tops and tops <= names.keys():
+        raise ValueError(f"{path} has {' and '.join(sorted(tops))} and no train to train on")
     if "train" not in tops or not tops <= names.keys():
         return {ALL: (path, files)}
     if len({names[top] for top in tops}) < len(tops):
@@ -106,7 +116,7 @@ def _pixels(file: Path, size: int | None, grayscale: bool) -> np.ndarray:
 def _open(file: Path) -> Image.Image:
     """Read an image, turned as its camera says."""
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
             return ImageOps.exif_transpose(image)
     # What pillow raises for a file that is cut off, is something else, or would fill the memory.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:

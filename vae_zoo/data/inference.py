@@ -91,8 +91,12 @@ def as_stored(where: str, x: np.ndarray, support: Support) -> Tensor:
     }[support]
     if not inside.all():
         raise ValueError(
-            f"{where} holds {x[~inside][0]:.6g}, which is not {support}: name another "
-            "--data.support, or mend it"
+            f"{where} holds {x[~inside][0]:.6g}, which is not {support}: mend it, or train with "
+            "another --data.support"
+        )
+    if support == "real" and (beyond := np.abs(x) > np.finfo(np.float32).max).any():
+        raise ValueError(
+            f"{where} holds {x[beyond][0]:.6g}, which is too large for float32: standardize it"
         )
     whole = support in ("binary", "256 levels")
     return torch.tensor(np.ascontiguousarray(x, np.uint8 if whole else np.float32))
@@ -108,7 +112,8 @@ def number_labels(where: str, y: np.ndarray, names: Sequence[str]) -> Tensor:
     values, inverse = np.unique(y, return_inverse=True)
     if strange := [str(value) for value in values if str(value) not in places]:
         raise ValueError(
-            f"{where} has the label {strange[0]}, and the labels are {', '.join(names[:20])}"
+            f"{where} has the label {strange[0]!r}, and the labels are "
+            f"{', '.join(map(repr, names[:20]))}"
         )
     order = np.asarray([places[str(value)] for value in values])
     return torch.from_numpy(order[inverse]).long()

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vae_zoo.data.contents import ALL, Contents, Part, read_labels, read_npy, read_npz
+from vae_zoo.data.contents import (
+    ALL,
+    Contents,
+    Part,
+    names_of_arrays,
+    read_labels,
+    read_npy,
+    read_npz,
+)
 
 TABLES = (".csv", ".parquet")
 ENDINGS = (*TABLES, ".npy", ".npz")
@@ -40,7 +48,7 @@ def read_contents(
         raise ValueError(f"size and grayscale are of a folder of images, got {path}")
     if ignore and (folder or ending not in TABLES):
         raise ValueError(f"ignore is of the columns of a table, got {path}")
-    apart = Path(labels) if labels and Path(labels).suffix in (".csv", ".npy") else None
+    apart = labels_file(labels)
     inside = None if apart else labels
     if inside and (folder or ending == ".npy"):
         raise ValueError(f"labels of {path} must be a file, .npy or .csv, got {inside}")
@@ -58,10 +66,32 @@ def read_contents(
     return contents if apart is None else _label(contents, apart, path)
 
 
+def labels_file(labels: str | None) -> Path | None:
+    """The file of labels, where they are no column and no array."""
+    if labels is None or Path(labels).suffix.lower() not in (".csv", ".npy"):
+        return None
+    return Path(labels).expanduser()
+
+
+def names_in(path: Path) -> list[str]:
+    """The names of a table's columns, or of the arrays of an .npz; none of other files.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    if path.is_file() and path.suffix.lower() in TABLES:
+        from vae_zoo.data.tables import read_columns
+
+        return read_columns(path).column_names
+    if path.is_file() and path.suffix.lower() == ".npz":
+        return names_of_arrays(path)
+    return []
+
+
 def _label(contents: Contents, labels: Path, path: Path) -> Contents:
     """Add the labels of a file of their own."""
     if [*contents] != [ALL]:
         raise ValueError(f"labels: {path} has splits of its own, and needs its labels inside")
     if not labels.is_file():
         raise FileNotFoundError(f"labels: there is no {labels}")
-    return {ALL: Part(contents[ALL].x, read_labels(labels))}
+    return {ALL: contents[ALL]._replace(y=read_labels(labels))}

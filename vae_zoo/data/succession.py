@@ -26,7 +26,8 @@ class Succession(DataModule):
         length: Number of digits that are seen. One would not show the direction.
 
     Raises:
-        ValueError: The data are no images with five labels or more, or the string is too short.
+        ValueError: The data are no images with five labels or more, or the string is too short, or
+            so long that digits repeat.
     """
 
     def __init__(self, of: DataModule, length: int = 2) -> None:
@@ -36,8 +37,11 @@ class Succession(DataModule):
                 "of must be data of images (C, H, W) with at least 5 classes, got "
                 f"{type(of).__name__} of shape {tuple(of.shape)} with {of.classes}"
             )
-        if length < 2:
-            raise ValueError(f"length must be at least 2, got {length}")
+        if not 2 <= length < of.classes:  # a longer one might show the answer itself
+            raise ValueError(
+                f"length must be at least 2 and below the number of classes, {of.classes}, got "
+                f"{length}"
+            )
         self.of, self.length, self.support = of, length, of.support
         self.shape = of.shape
         self.condition_shape = (length * of.shape[0], *of.shape[1:])

@@ -1,7 +1,8 @@
 """Tables: .csv and .parquet, one example a row."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from csv import reader
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from vae_zoo.data.contents import Part
 from vae_zoo.suggestion import did_you_mean
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NOT_UTF_8 = "it is not in UTF-8, in which it should be saved"
+MARKS = {";": "semicolons", "\t": "tabs"}
+MISSING = {*csv.ConvertOptions().null_values, "inf", "-inf", "Inf", "-Inf"}
 
 
 def read_table(path: Path, labels: str | None, ignore: Sequence[str]) -> Part:
@@ -20,7 +24,7 @@ def read_table(path: Path, labels: str | None, ignore: Sequence[str]) -> Part:
     Raises:
         ValueError: It cannot be read, has no such column, or a column holds no numbers.
     """
-    table = read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
+    table = read_columns(path)
     names = table.column_names
     for option, name in [("ignore", name) for name in ignore] + [("labels", labels)]:
         if name is not None and name not in names:
@@ -31,35 +35,62 @@ def read_table(path: Path, labels: str | None, ignore: Sequence[str]) -> Part:
         raise ValueError(f"{path} has no column left for the examples")
     if "" in columns:  # pandas' index, which says nothing of an example
         raise ValueError(
-            f"{path} has a column without a name: leave it out with --data.ignore '[\"\"]'"
+            f"{path} has a column without a name: leave it out of the file, or of a training with "
+            "--data.ignore '[\"\"]'"
         )
     words = [name for name, column in columns.items() if not _numeric(column.type)]
     if words:
-        raise ValueError(
-            f"{path} holds no numbers in {_listed(words)}: name a column of labels with "
-            "--data.labels, and leave columns out with --data.ignore '[a, b]'"
-        )
+        raise _no_numbers(path, {name: columns[name] for name in words})
     x = np.column_stack([_values(path, name, column) for name, column in columns.items()])
-    return Part(x, None if labels is None else _labels(path, labels, table.column(labels)))
+    y = None if labels is None else _labels(path, labels, table.column(labels))
+    unnamed = path.suffix.lower() == ".csv" and names == [f"f{i}" for i in range(len(names))]
+    return Part(x, y, "no header" if unnamed else f"columns {_listed([*columns])}")
+
+
+def read_columns(path: Path) -> pa.Table:
+    """Read a table, which must have rows.
+
+    Raises:
+        ValueError: It cannot be read, or has none.
+    """
+    table = read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+    if not table.num_rows:
+        raise ValueError(f"{path} has no rows, but the columns {_listed(table.column_names)}")
+    return table
 
 
 def read_csv(path: Path) -> pa.Table:
-    """Read a .csv file, whose first line names the columns unless it is of numbers.
+    """Read a .csv file, whose first line names the columns unless it holds a number.
 
-    The numbers 0, 1, 2 and so on are names, as pandas gives them.
+    The numbers 0, 1, 2 and so on are names, as pandas gives them, with its index or without.
 
     Raises:
         ValueError: It cannot be read.
     """
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline().strip().split(",")
-    numbers = all(NUMBER.fullmatch(name.strip()) for name in first)
-    unnamed = numbers and first != [str(number) for number in range(len(first))]
     try:
-        table = csv.read_csv(path, csv.ReadOptions(autogenerate_column_names=unnamed))
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            line = next((line for line in file if line.strip()), "")
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, NOT_UTF_8) from error
+    if "," not in line and (mark := next((mark for mark in ";\t" if mark in line), "")):
+        raise _unreadable(path, f"it looks separated by {MARKS[mark]}, and should be by commas")
+    first = [cell.strip() for cell in next(reader([line]), [])]
+    try:
+        table = csv.read_csv(path, csv.ReadOptions(autogenerate_column_names=_is_data(first)))
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise _unreadable(path, error) from error
+    if any(pa.types.is_binary(kind) for kind in table.schema.types):
+        raise _unreadable(path, NOT_UTF_8)
     return _distinct(path, table)
+
+
+def _is_data(first: Sequence[str]) -> bool:
+    """Whether the first line is an example, and not names."""
+    numbers = [str(number) for number in range(len(first))]
+    if first in (numbers, ["", *numbers[:-1]]):
+        return False
+    missing = all(cell in MISSING for cell in first) and any(first)
+    return missing or any(NUMBER.fullmatch(cell) for cell in first)
 
 
 def _read_parquet(path: Path) -> pa.Table:
@@ -76,7 +107,29 @@ def _distinct(path: Path, table: pa.Table) -> pa.Table:
     return table
 
 
-def _unreadable(path: Path, error: Exception) -> ValueError:
+def _no_numbers(path: Path, columns: Mapping[str, pa.ChunkedArray]) -> ValueError:
+    """Name a word that stands among numbers, or else the columns."""
+    for name, column in columns.items():
+        cells = column.to_pylist() if pa.types.is_string(column.type) else []
+        words = {
+            row: cell
+            for row, cell in enumerate(cells, 1)
+            if cell.strip() not in MISSING and not NUMBER.fullmatch(cell.strip())
+        }
+        if words and 2 * len(words) < len(cells):
+            row, word = next(iter(words.items()))
+            return ValueError(
+                f"{path} holds {word!r} among the numbers of column {name}, in row {row}: mend it, "
+                "or leave the row out"
+            )
+    return ValueError(
+        f"{path} holds no numbers in {_listed([*columns])}: name a column of labels (--data.labels "
+        "of fit, --labels of encode), and leave others out (of the file, or of a training with "
+        "--data.ignore '[a, b]')"
+    )
+
+
+def _unreadable(path: Path, error: Exception | str) -> ValueError:
     return ValueError(f"{path} cannot be read: {' '.join(str(error).split())[:160]}")
 
 
@@ -92,7 +145,7 @@ def _values(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:
         row = int(np.argmin(np.isfinite(values)))
         raise ValueError(
             f"{path} holds {values[row]} in column {name}, row {row + 1}: fill it in, leave the "
-            f"row out, or the column with --data.ignore '[{name}]'"
+            f"row out, or the column of a training with --data.ignore '[{name}]'"
         )
     return values.astype(np.uint8) if values.dtype == bool else values
 
@@ -110,7 +163,8 @@ def _filled(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         row = column.is_null().to_pylist().index(True)
         raise ValueError(
             f"{path} has {column.null_count} empty cells in column {name}, first in row {row + 1}: "
-            f"fill them in, leave the rows out, or the column with --data.ignore '[{name}]'"
+            "fill them in, leave the rows out, or the column of a training with --data.ignore "
+            f"'[{name}]'"
         )
     return column
 

@@ -1,5 +1,6 @@
 """Text, cut into windows of characters."""
 
+from functools import cached_property
 from pathlib import Path
 from string import ascii_letters
 
@@ -36,8 +37,8 @@ class Text(DataModule):
         batch_size: Number of windows per device and step.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is no text in UTF-8, or too short, or the length is not positive.
+        ValueError: The length is not positive; once it is read, the file is no text in UTF-8, or
+            too short.
 
     References:
         Karpathy, The Unreasonable Effectiveness of Recurrent Neural Networks, 2015 (Tiny
@@ -57,24 +58,44 @@ class Text(DataModule):
         if length < 1:
             raise ValueError(f"length must be at least 1, got {length}")
         self.root, self.length = data_folder(root), length
-        self.text = None if path is None else _read(Path(path))
-        self.characters = CHARACTERS if self.text is None else "".join(sorted(set(self.text)))
-        if self.text is not None and len(self.text) < PARTS * length:
+        self.path = None if path is None else Path(path).expanduser()
+
+    @cached_property
+    def text(self) -> str:
+        """The whole text, read when it is first needed."""
+        if self.path is None:
+            return read(self.root, TINY_SHAKESPEARE).decode()
+        text = _read(self.path)
+        if len(text) < PARTS * self.length:
             raise ValueError(
-                f"path must be a text of at least {PARTS} windows of {length} characters, got "
-                f"{len(self.text)} characters in {path}: give a longer one, or a smaller length"
+                f"path must be a text of at least {PARTS} windows of {self.length} characters, got "
+                f"{len(text)} characters in {self.path}: give a longer one, or a smaller length"
             )
-        if len(self.characters) < 2:
-            raise ValueError(f"path must be a text of two different characters or more, got {path}")
-        self.shape = (length, len(self.characters))
+        if len(set(text)) < 2:
+            raise ValueError(
+                f"path must be a text of two different characters or more, got {self.path}"
+            )
+        return text
+
+    @cached_property
+    def characters(self) -> str:
+        """The vocabulary, in the order of the code points."""
+        return CHARACTERS if self.path is None else "".join(sorted(set(self.text)))
+
+    @cached_property
+    def names(self) -> list[str]:  # type: ignore[override]
+        return [*self.characters]
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]  # of the text
+        return (self.length, len(self.characters))
 
     def prepare_data(self) -> None:
-        if self.text is None:
+        if self.path is None:
             fetch(self.root, [TINY_SHAKESPEARE])
 
     def load(self) -> Splits:
-        text = read(self.root, TINY_SHAKESPEARE).decode() if self.text is None else self.text
-        points, order = _code_points(text), _code_points(self.characters)
+        points, order = _code_points(self.text), _code_points(self.characters)
         kind = torch.uint8 if len(order) <= 256 else torch.int32
         tokens = torch.from_numpy(np.searchsorted(order, points)).to(kind)
         start = len(tokens) * (PARTS - 2) // PARTS
@@ -82,7 +103,8 @@ class Text(DataModule):
         return Splits(*(self._windows(part) for part in tokens.tensor_split([start, middle])))
 
     def texts(self, x: Tensor) -> list[str]:
-        return ["".join(self.characters[i] for i in row) for row in x.argmax(-1).tolist()]
+        characters = self.known_names
+        return ["".join(characters[i] for i in row) for row in x.argmax(-1).tolist()]
 
     def _windows(self, tokens: Tensor) -> Split:
         windows = len(tokens) // self.length

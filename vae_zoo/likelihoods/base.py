@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+GREY = frozenset({"unit interval", "256 levels"})  # what can be binarized
 DISCRETE = frozenset({"binary", "256 levels", "tokens"})
 
 
@@ -62,9 +63,11 @@ class Likelihood(nn.Module, ABC):
             ValueError: The data have another support.
         """
         if support not in self.supports:
+            binarize = "binary" in self.supports and support in GREY
+            first = "binarize them (--data.binarization), or " if binarize else ""
             raise ValueError(
                 f"{type(self).__name__} is a likelihood of {' or '.join(sorted(self.supports))} "
-                f"data, but the data are {support}: {self.remedy}"
+                f"data, but the data are {support}: {first}{self.remedy}"
             )
 
 

@@ -19,7 +19,7 @@ class Bernoulli(Likelihood):
     """
 
     supports = frozenset({"binary"})
-    remedy = "binarize them (--data.binarization), or use --model.likelihood Normal"
+    remedy = "use --model.likelihood Normal"
 
     @property
     def params(self) -> tuple[int, ...]:

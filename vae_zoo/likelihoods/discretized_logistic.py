@@ -1,5 +1,6 @@
 """Logistic distributions cut into levels: a likelihood of 256 levels."""
 
+import math
 from collections.abc import Sequence
 from typing import get_args
 
@@ -8,9 +9,10 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 from torch.nn.functional import logsigmoid
 
-from vae_zoo.likelihoods.scale import Learned, LocationScale, check_positive
+from vae_zoo.likelihoods.scale import Learned, LocationScale
 
 LEVELS = 256
+LEAST = 1e-4  # a fortieth of a level
 STEP = 1 / (LEVELS - 1)  # from a level to the next
 
 
@@ -28,7 +30,7 @@ class DiscretizedLogistic(LocationScale):
             of single pixels stay above a thousandth of where they start.
 
     Raises:
-        ValueError: The scale is not positive, or there is no such choice.
+        ValueError: The scale is below a fortieth of a level, or there is no such choice.
 
     References:
         Kingma et al., Improving Variational Inference with Inverse Autoregressive Flow, 2016.
@@ -43,7 +45,8 @@ class DiscretizedLogistic(LocationScale):
     def __init__(
         self, shape: Sequence[int], scale: float = 0.1, learned: Learned = "pixel"
     ) -> None:
-        check_positive("scale", scale)
+        if not LEAST <= scale < math.inf:  # in single precision, it would no longer sum to 1
+            raise ValueError(f"scale must be at least {LEAST}, got {scale}")
         super().__init__(shape, scale, learned, get_args(Learned))
 
     def forward(self, params: Tensor) -> Distribution:

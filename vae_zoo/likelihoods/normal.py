@@ -23,8 +23,8 @@ class Normal(LocationScale):
     density beside them, to be compared with other densities alone.
 
     The optimal variance of a training batch is its mean square error, at which the gradient of σ²
-    vanishes. An evaluation, whose examples must not choose it, takes its mean over the last hundred
-    or so batches of the training.
+    vanishes (of a bound by several weights, only nearly). An evaluation, whose examples must not
+    choose it, takes its mean over the last hundred or so batches of the training.
 
     Args:
         shape: Shape of one example.

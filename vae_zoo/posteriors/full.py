@@ -22,6 +22,9 @@ class FullNormal(Posterior):
     The encoder returns m, then the diagonal of L, as DiagonalNormal would, then what is below it,
     row by row: D(D + 3) / 2 numbers, and a posterior that starts nearly diagonal.
 
+    Raises:
+        ValueError: There is no dimension.
+
     References:
         Kingma and Welling, An Introduction to Variational Autoencoders, 2019, sec. 2.5.1.
         https://arxiv.org/abs/1906.02691
@@ -31,6 +34,10 @@ class FullNormal(Posterior):
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__(latent_dim)
+        if latent_dim < 1:
+            raise ValueError(
+                f"FullNormal needs a latent dimension, got {latent_dim}: use DiagonalNormal"
+            )
         diagonal = torch.arange(latent_dim) * (latent_dim + 1)
         rows, columns = torch.tril_indices(latent_dim, latent_dim, offset=-1)
         places = torch.cat([diagonal, rows * latent_dim + columns])  # in the matrix, row by row

@@ -12,9 +12,10 @@ from vae_zoo.priors.normal_mixture import mixture
 class MixtureOfNormals(Prior):
     """A learned mixture of K diagonal normals in D dimensions, Σₖ πₖ N(mₖ, diag sₖ²).
 
-    The means start apart, at samples of N(0, I). Its samples pass gradients to weights, means and
-    scales (:class:`~vae_zoo.priors.NormalMixture`), but noisy ones where the components lie far
-    apart: there a regularizer of the density, such as KL, does better.
+    The means start apart, at samples of N(0, I). Gradients through its samples reach weights, means
+    and scales (see :class:`~vae_zoo.priors.normal_mixture.NormalMixture`). Where components lie far
+    apart the weights hardly learn by them: a regularizer that uses the density, such as KL, does
+    better there.
 
     Args:
         latent_dim: Number D of latent dimensions.

@@ -40,8 +40,9 @@ class NormalMixture(MixtureSameFamily):
     Let F_d be the distribution function of z_d given z_1, …, z_{d-1}. As the parameters θ change, a
     sample moves such that all F_d stay what they are: J dz = -dF, with J = ∂F / ∂z lower
     triangular and the conditional densities on its diagonal. This gradient is right on average for
-    the weights too. Its variance grows with the distance of the components: a change of the weights
-    moves the few samples that lie between them, far.
+    the weights too. But a change of the weights moves the few samples that lie between components,
+    far: with these more than about 8 standard deviations apart, such samples do not occur, and the
+    gradient of the weights is in practice too small.
 
     References:
         Figurnov, Mohamed and Mnih, Implicit Reparameterization Gradients, 2018, eq. 5 and sec. 4.

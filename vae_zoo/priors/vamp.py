@@ -26,7 +26,7 @@ class VampPrior(Prior):
         latent_dim: Number D of latent dimensions.
         condition_dim: Number C of features of the condition; if there are any it is p(z | c).
         components: Number K of pseudo-inputs; the paper has 500. Each step encodes them all, for
-            each condition that occurs in the batch.
+            each condition that occurs in the batch, or for each example if conditions are learned.
         initial: Where they start: at training examples, or uniform in their range. Outside a
             ``Trainer`` with a data module they start at random in [0, 1], without any range.
         learned: Whether they are parameters.
@@ -100,12 +100,12 @@ class VampPrior(Prior):
 
     def _of_conditions(self, u: Tensor, c: Tensor) -> Distribution:
         """Encode once for each condition that occurs, since labels repeat; batch ``(B, K)``."""
-        # Rows are taken from c itself, since its unique ones would pass no gradients to it.
-        unique, which = torch.unique(c.detach(), dim=0, return_inverse=True)
-        numbers = torch.arange(max(len(c), self.components), device=c.device)
-        rows = c[which.new_empty(len(unique)).scatter_(0, which, numbers[: len(c)])]
+        # Learned features that happen to be equal have gradients of their own.
+        rows, which = c, torch.arange(len(c), device=c.device)
+        if not c.requires_grad:
+            rows, which = torch.unique(c, dim=0, return_inverse=True)
         inputs = u.repeat(len(rows), *[1] * (u.dim() - 1))
-        index = which.unsqueeze(-1) * len(u) + numbers[: len(u)]
+        index = which.unsqueeze(-1) * len(u) + torch.arange(len(u), device=c.device)
         return self.encode(inputs, rows.repeat_interleave(len(u), dim=0), index)
 
 
