@@ -56,7 +56,10 @@ def fit(*words, name="a"):
 def encode(folder, *words, output="codes.npz"):
     assert run("encode", folder, "-o", output, *words) == 0
     with np.load(output, allow_pickle=False) as codes:
-        return {name: torch.from_numpy(codes[name]) for name in codes.files}
+        return {
+            name: codes[name].tolist() if name == "label_names" else torch.from_numpy(codes[name])
+            for name in codes.files
+        }
 
 
 def refused(capsys, *words):
@@ -142,8 +145,10 @@ def test_a_file_of_the_same_examples_has_the_same_codes(conditional):
     np.save("rows.npy", test.x.flatten(1).numpy())
     np.save("labels.npy", test.y.numpy())
     split = encode(conditional)
+    assert "label_names" not in split  # but numbers
     for number, words in enumerate((["test.npz"], ["rows.npy", "--labels", "labels.npy"])):
         codes = encode(conditional, "--file", *words, output=f"{number}.npz")
+        assert codes.pop("label_names") == [str(digit) for digit in range(10)]
         assert sorted(codes) == sorted(split)
         assert all(torch.equal(codes[name], split[name]) for name in split)
 
@@ -184,7 +189,39 @@ def test_labels_of_a_file_mean_what_those_of_the_run_mean():
     whole = encode(folder, "--file", "d.npz", output="whole.npz")
     some = encode(folder, "--file", "some.npz")
     assert some["labels"].tolist() == [2, 3]
+    assert some["label_names"] == whole["label_names"] == ["a", "b", "c", "d"]
     assert_close(some["mean"], whole["mean"][2:4])
+
+
+def test_a_file_is_read_as_the_run_read_its_own_which_may_be_gone():
+    rows = [f"{i},{i % 7 / 2},{i % 5 - 1.5},{'ab'[i % 2]},note {i}" for i in range(40)]
+    Path("own.csv").write_text("\n".join(["id,x,y,kind,note", *rows]))
+    words = ["--data", "Files", "--data.path", "own.csv", "--model.likelihood", "Normal"]
+    words += ["--data.labels", "kind", "--data.ignore", "[id, note]", "--data.batch_size", "8"]
+    folder = fit(*words, "--model.condition", "OneHot")
+    lines = [row.rpartition(",")[0].partition(",")[2] for row in rows[3:6]]
+    Path("own.csv").unlink()
+    Path("some.csv").write_text("\n".join(["x,y,kind", *lines]))
+    codes = encode(folder, "--file", "some.csv")
+    assert (codes["labels"].tolist(), codes["label_names"]) == ([1, 0, 1], ["a", "b"])
+
+
+def test_labels_of_a_file_are_written_where_the_run_has_none(capsys):
+    x, kinds = np.random.default_rng(0).normal(size=(40, 2)), np.array(["b", "a"] * 20)
+    np.savez("d.npz", x=x)
+    words = ["--data", "Files", "--data.path", "d.npz", "--data.batch_size", "8"]
+    folder = fit(*words, "--model.likelihood", "Normal")
+    lines = [f"{a},{b},{kind}" for (a, b), kind in zip(x, kinds, strict=True)]
+    Path("t.CSV").write_text("\n".join(["x,y,kind", *lines]))
+    named = encode(folder, "--file", "t.CSV", "--labels", "kind")
+    assert named["labels"].tolist() == [1, 0] * 20
+    assert named["label_names"] == ["a", "b"]
+    assert_close(named["mean"], encode(folder, "--file", "d.npz", output="bare.npz")["mean"])
+    Path("codes.npz").unlink()
+    error = refused(capsys, folder, "-o", "codes.npz", "--file", "t.CSV")
+    assert (
+        "holds no numbers in kind: name a column of labels (--data.labels of fit, --labels" in error
+    )
 
 
 def test_colour_images_of_a_folder_train_a_convolutional_model_to_its_codes(capsys):
@@ -226,10 +263,22 @@ def test_what_cannot_be_encoded_is_one_sentence_and_nothing_is_written(condition
         (conditional, "-o", "codes.csv"): "--output must end in .npz, got codes.csv",
         (conditional, "-o", "no/codes.npz"): "there is no folder no to write codes.npz to",
         (conditional, "-o", "flat.npz", "--file", "no.npy"): "path: there is no no.npy",
-        (conditional, "-o", "codes.npz", "--file", "wide.npy"): "shape must hold the 9 values",
+        (
+            conditional,
+            "-o",
+            "codes.npz",
+            "--file",
+            "wide.npy",
+        ): "has examples of shape (9,), and the",
         (conditional, "-o", "codes.npz", "--file", "grey.npy"): "holds 0.5, which is not binary",
         (conditional, "-o", "codes.npz", "--file", "flat.npy"): "the file has no labels: name its",
-        (conditional, "-o", "codes.npz", "--file", "strange.npz"): "has the label 10, and the lab",
+        (
+            conditional,
+            "-o",
+            "codes.npz",
+            "--file",
+            "strange.npz",
+        ): "has the label '10', and the lab",
         (conditional, "-o", "codes.npz", "--labels", "y"): "--labels are those of a --file",
     }.items():
         assert message in refused(capsys, *words)

@@ -221,14 +221,93 @@ def test_a_regression_has_no_codes_to_go_between(of_regression, capsys):
     assert "is a regression: it has no codes to go between" in capsys.readouterr().err
 
 
-def test_a_text_that_has_changed_since_is_refused(of_text, capsys):
+@pytest.fixture
+def own_text(of_text):
+    """The file of the text that a run was trained on, put back in the end."""
     file = of_text.parents[2] / "own.txt"
     before = file.read_text()
-    file.write_text(before + "ß")
-    assert run("sample", of_text) == 2
+    yield file
     file.write_text(before)
+
+
+def test_a_text_that_has_changed_or_gone_is_not_needed_for_samples(of_text, own_text, capsys):
+    before = own_text.read_text()
+    capsys.readouterr()
+    assert run("sample", of_text) == 0
+    printed = capsys.readouterr().out
+    own_text.write_text("".join(chr(ord(character) + 1) for character in before))
+    assert run("sample", of_text) == 0
+    assert capsys.readouterr().out == printed
+    assert run("interpolate", of_text) == 2
     error = capsys.readouterr().err
-    assert "is a model of data of shape (20, 18), and they now have the shape (20, 19)" in error
+    assert "own.txt has other characters than the run was trained with (new: " in error
+    own_text.unlink()
+    assert run("sample", of_text) == 0
+    assert capsys.readouterr().out == printed
+    assert run("interpolate", of_text) == 2
+    error = capsys.readouterr().err
+    assert f"there is no file {own_text}; the run's config.yaml says where its data lie" in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def of_files(tmp_path_factory):
+    """A run that is conditioned on labels that are words, trained by a relative path."""
+    folder = tmp_path_factory.mktemp("files")
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    lines = [f"{a},{b},{('versicolor', 'setosa')[int(a > 0)]}" for a, b in x]
+    (folder / "iris.csv").write_text("\n".join(["a,b,species", *lines]))
+    words = ["--data", "Files", "--data.path", "iris.csv", "--data.labels", "species"]
+    words += ["--data.batch_size", 8, "--model.likelihood", "Normal", "--model.condition", "OneHot"]
+    return fit(folder, *SMALL, *words)
+
+
+def test_a_label_is_named_by_its_word_or_its_number_and_titles_show_the_word(of_files, capsys):
+    capsys.readouterr()
+    for number, label in enumerate(("versicolor", "1")):
+        assert run("sample", of_files, "-n", 2, "--label", label, "-o", f"{number}.npz") == 0
+        titles = "sample 0, label versicolor to sample 1, label versicolor"
+        assert capsys.readouterr().out == f"{number}.npz: {titles}\n"
+    assert Path("0.npz").read_bytes() == Path("1.npz").read_bytes()
+    for label in ("virginica", "2", "-1"):
+        assert run("sample", of_files, f"--label={label}") == 2
+        message = f"--label must be one of 'setosa', 'versicolor', or 0 to 1, got {label}\n"
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("setosa,", "setosa,"), None),
+        (("setosa", "sempervirens"), "(new: 'sempervirens'; missing: 'setosa')"),
+        (("a,b,species", "a,b,species\n1,2,virginica"), "(new: 'virginica')"),
+        (("versicolor", "setosa"), "(missing: 'versicolor')"),
+        ((",setosa", ",1,setosa"), "cannot be read"),
+        (None, "there is no "),
+    ],
+)
+def test_a_run_refuses_data_that_changed_since_wherever_it_needs_them(
+    of_files, change, message, capsys
+):
+    """And works from any folder."""
+    file = of_files.parents[2] / "iris.csv"
+    before = file.read_text()
+    file.unlink()
+    if change:
+        file.write_text(before.replace(*change))
+    try:
+        for command in ("evaluate", "classify", "interpolate"):
+            capsys.readouterr()
+            assert run(command, of_files) == (2 if message else 0)
+            error = capsys.readouterr().err
+            assert (message or "") in error
+            assert len(error.splitlines()) == (1 if message else 0)
+        assert run("sample", of_files, "-n", 2) == 0
+        if change and message and "(" in message:
+            assert run("fit", "--resume", of_files, "--trainer.max_epochs", 2) == 2
+            assert message in capsys.readouterr().err
+    finally:
+        file.write_text(before)
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

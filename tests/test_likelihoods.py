@@ -18,14 +18,16 @@ SCALED = [Normal, LaplaceLikelihood, DiscretizedLogistic]
 
 @pytest.mark.parametrize("variance", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_variance_that_is_not_positive_is_refused(variance):
-    with pytest.raises(ValueError, match=f"variance must be positive, got {variance}"):
+    with pytest.raises(ValueError, match=f"variance must be positive and finite, got {variance}"):
         Normal((4,), variance=variance)
 
 
 @pytest.mark.parametrize("family", [LaplaceLikelihood, DiscretizedLogistic])
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_scale_that_is_not_positive_is_refused(family, scale):
-    with pytest.raises(ValueError, match=f"scale must be (positive|at least 0.0001), got {scale}"):
+    with pytest.raises(
+        ValueError, match=f"scale must be (positive and finite|at least 0.0001), got {scale}"
+    ):
         family((4,), scale=scale)
 
 
@@ -125,3 +127,12 @@ def test_a_learned_scale_finds_that_of_the_data(family, learned):
         optimizer.step()
     found, expected = likelihood.split(params)[1], truth.split(loc)[1]
     assert_close(found.detach(), expected.expand(found.shape), rtol=0.08, atol=0)
+
+
+@pytest.mark.parametrize("support", ["unit interval", "256 levels", "real", "tokens"])
+def test_only_grey_values_are_said_to_be_binarized(support):
+    with pytest.raises(ValueError, match=f"but the data are {support}") as caught:
+        Bernoulli(shape=(2,)).check_support(support)
+    assert ("--data.binarization" in str(caught.value)) == (
+        support in ("unit interval", "256 levels")
+    )

@@ -2,13 +2,16 @@
 
 import sys
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from torch.testing import assert_close
 
 from vae_zoo.cli import main
-from vae_zoo.restore import restore
+from vae_zoo.data import MNIST, Completion, Files, Ring
+from vae_zoo.evaluation.examples import read
+from vae_zoo.restore import load_state, restore
 from vae_zoo.runs import Run
 
 EVIL = """
@@ -183,3 +186,49 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(ValueError, match="latent_dims"):
         restore(folder)
+
+
+class Foreign(MNIST):
+    """Says where it would download to."""
+
+    def prepare_data(self):
+        raise AssertionError(f"a download to {self.root}")
+
+
+def test_nothing_is_downloaded_to_a_folder_that_a_config_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("VAE_ZOO_DATA", str(tmp_path / "mine"))
+    model, _ = restore(fit(tmp_path))
+    for data in (Foreign(tmp_path / "theirs"), Completion(Foreign(tmp_path / "theirs"))):
+        with pytest.raises(
+            FileNotFoundError, match=r"theirs lacks .*; the run's config\.yaml says"
+        ):
+            read(model, data)
+    assert not (tmp_path / "theirs").exists()
+    with pytest.raises(AssertionError, match=r"a download to .*mine"):
+        read(model, Foreign())
+
+
+def test_data_of_other_sizes_than_the_model_are_refused(tmp_path):
+    model, data = restore(fit(tmp_path))
+    assert read(model, data) is data.splits
+    with pytest.raises(ValueError, match=r"have changed: shape is \(2,\), and .* is \(1, 8, 8\)"):
+        read(model, Ring())
+
+
+def test_the_paths_of_a_runs_data_are_absolute(tmp_path):
+    np.savez("own.npz", x=np.ones((40, 4)))
+    np.save("own.npy", np.arange(40) % 2)
+    words = ["--data", "Files", "--data.path", "own.npz", "--data.batch_size", "8"]
+    folder = fit(tmp_path, *words, "--data.labels", "own.npy")
+    options = Run(folder).config["data"]["init_args"]
+    assert (options["path"], options["labels"]) == (f"{tmp_path}/own.npz", f"{tmp_path}/own.npy")
+    with pytest.raises(SystemExit) as end:
+        main(["fit", "--resume", str(folder), "--trainer.max_epochs", "2"])
+    assert end.value.code == 0
+
+
+@pytest.mark.parametrize("state", [5, {}, {"names": 5}, {"names": ["a"], "support": []}])
+def test_what_a_checkpoint_says_of_data_is_read_with_care(state):
+    data = Files("nowhere.npz")
+    load_state(data, {"Files": state})
+    assert data._support is None

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +12,10 @@ from rich.text import Text
 
 from vae_zoo.catalogue import FAMILIES, catalogue
 from vae_zoo.new import write_regularizer
+from vae_zoo.runs import STAGES
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Options: TypeAlias = dict[str, Any]
 
 TRAINING = {
     "fit": "train a model",
@@ -65,17 +70,17 @@ def _run(words: list[str]) -> int:
         compare(options.folders, options.output)
         return 0
     if options.command == "evaluate":
-        from vae_zoo.evaluation.command import Setting, run_evaluation  # imports torch, for seconds
+        from vae_zoo.evaluate import Setting, run_evaluation  # imports torch, for seconds
 
         setting = Setting(
             options.split, options.samples, options.examples, options.shuffle_conditions
         )
         return run_evaluation(options.folders, setting, options.trust)
     if options.command == "classify":
-        from vae_zoo.evaluation.classification import run_classification  # imports torch
+        from vae_zoo.classify import run_classification  # imports torch
 
         return run_classification(
-            options.folder, options.split, options.samples, options.examples, options.trust
+            options.run, options.split, options.samples, options.examples, options.trust
         )
     if options.command == "encode":
         from vae_zoo.encoding import write_codes  # imports torch, for seconds
@@ -116,6 +121,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, summary in TRAINING.items():
         commands.add_parser(name, help=summary, add_help=False)
+    _add_comparing(commands)
+    _add_using(commands)
+    _add_extending(commands)
+    return parser
+
+
+def _add_comparing(commands: Commands) -> None:
+    """Add the commands on many runs."""
     sweep = commands.add_parser("sweep", help="run a W&B sweep file on this machine")
     sweep.add_argument("file", help="its path, or the name of a packaged one, as divergences")
     sweep.add_argument("-j", "--jobs", type=int, default=1, help="trials at once (default: 1)")
@@ -123,47 +136,55 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="compare runs, in a table and on a page")
     compare.add_argument("folders", type=Path, nargs="+", help="runs, or folders that hold them")
     compare.add_argument("-o", "--output", type=Path, help="the page (default: comparison.html)")
-    evaluate = commands.add_parser("evaluate", help="estimate the likelihood of trained models")
+
+
+def _add_using(commands: Commands) -> None:
+    """Add the commands on trained models."""
+    trusting = argparse.ArgumentParser(add_help=False)
+    message = "a module of your own that the run's config may import; repeatable"
+    trusting.add_argument("--trust", action="append", default=[], metavar="MODULE", help=message)
+    one = argparse.ArgumentParser(add_help=False, parents=[trusting])
+    one.add_argument("run", type=Path, help="the run's folder")
+    estimating = argparse.ArgumentParser(add_help=False)
+    message = "of each posterior, and of the prior (default: 100)"
+    estimating.add_argument("--samples", type=int, default=100, help=message)
+    estimating.add_argument("--examples", type=int, help="so many alone (default: all)")
+    split: Options = {"choices": STAGES, "default": "test", "help": "(default: test)"}
+    estimating.add_argument("--split", **split)
+    generating = argparse.ArgumentParser(add_help=False)
+    message = "a new .txt, .png or .npz (default: texts here, else a .png or .npz)"
+    generating.add_argument("-o", "--output", type=Path, help=message)
+
+    evaluate = commands.add_parser(
+        "evaluate", help="estimate the likelihood of trained models", parents=[estimating, trusting]
+    )
     evaluate.add_argument("folders", type=Path, nargs="+", help="runs, or folders that hold them")
     message = "condition each example on what belongs to another"
     evaluate.add_argument("--shuffle-conditions", action="store_true", help=message)
-    classify = commands.add_parser("classify", help="tell labels by p(x | y) and Bayes' rule")
-    classify.add_argument("folder", type=Path, help="a run of a model with a label as condition")
-    for command in (evaluate, classify):
-        splits = ["train", "val", "test"]
-        command.add_argument("--split", choices=splits, default="test", help="(default: test)")
-        message = "of each posterior, and of the prior (default: 100)"
-        command.add_argument("--samples", type=int, default=100, help=message)
-        command.add_argument("--examples", type=int, help="so many alone (default: all)")
-        message = "a module of your own that the run's config may import; repeatable"
-        command.add_argument("--trust", action="append", default=[], metavar="MODULE", help=message)
-    encode = commands.add_parser("encode", help="write codes, labels and log-densities of data")
-    encode.add_argument("run", type=Path, help="the run's folder")
+    message = "tell labels by p(x | y) and Bayes' rule"
+    commands.add_parser("classify", help=message, parents=[estimating, one])
+    message = "write codes, labels and log-densities of data"
+    encode = commands.add_parser("encode", help=message, parents=[one])
     encode.add_argument("-o", "--output", type=Path, required=True, help="the .npz file to write")
     data = encode.add_mutually_exclusive_group()
-    splits = ["train", "val", "test"]
-    data.add_argument("--split", choices=splits, default="test", help="(default: test)")
+    data.add_argument("--split", **split)
     data.add_argument("--file", type=Path, help="a file or folder of your own, as of --data Files")
     encode.add_argument("--labels", help="the column, the array or the file of its labels")
-    message = "a module of your own that the run's config may import; repeatable"
-    encode.add_argument("--trust", action="append", default=[], metavar="MODULE", help=message)
-    sample = commands.add_parser("sample", help="sample a model: texts, pictures or numbers")
+    message = "sample a model: texts, pictures or numbers"
+    sample = commands.add_parser("sample", help=message, parents=[one, generating])
     sample.add_argument("-n", type=int, default=16, help="number of samples (default: 16)")
-    message = "one for all (default: all in turn, where the model is conditioned on them)"
-    sample.add_argument("--label", type=int, help=message)
+    message = "one for all, by name or number (default: all in turn, if the model knows labels)"
+    sample.add_argument("--label", help=message)
     sample.add_argument("--seed", type=int, default=0, help="of the samples (default: 0)")
-    interpolate = commands.add_parser("interpolate", help="go from one example to another")
-    message = "numbers of test examples (default: 0 1)"
-    interpolate.add_argument(
-        "--between", type=int, nargs=2, default=(0, 1), metavar=("I", "J"), help=message
-    )
+    message = "go from one example to another"
+    interpolate = commands.add_parser("interpolate", help=message, parents=[one, generating])
+    pair: Options = {"type": int, "nargs": 2, "default": (0, 1), "metavar": ("I", "J")}
+    interpolate.add_argument("--between", help="numbers of test examples (default: 0 1)", **pair)
     interpolate.add_argument("--steps", type=int, default=8, help="codes (default: 8)")
-    for command in (sample, interpolate):
-        command.add_argument("run", type=Path, help="the run's folder")
-        message = "a new .txt, .png or .npz (default: texts here, else a .png or .npz)"
-        command.add_argument("-o", "--output", type=Path, help=message)
-        message = "a module of your own that the run's config may import; repeatable"
-        command.add_argument("--trust", action="append", default=[], metavar="MODULE", help=message)
+
+
+def _add_extending(commands: Commands) -> None:
+    """Add the commands on the zoo itself, and on classes of one's own."""
     check = commands.add_parser(
         "check", help="hold a regularizer, prior, likelihood or data module to what each must be"
     )
@@ -174,7 +195,6 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("name", help="name of the class, as Moments: writes moments.py")
     listing = commands.add_parser("list", help="list the zoo: every class that can be named")
     listing.add_argument("family", nargs="?", choices=[*FAMILIES], help="one family only")
-    return parser
 
 
 def _list(family: str | None) -> None:

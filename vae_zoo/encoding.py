@@ -1,5 +1,6 @@
 """``vae-zoo encode``: codes, labels and log-densities of a split, or of a user's own file."""
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from io import BytesIO
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from vae_zoo.data import DataModule, Files, Split
 from vae_zoo.data.binarization import GreyData
-from vae_zoo.data.reading import TABLES
+from vae_zoo.data.reading import TABLES, names_in
 from vae_zoo.evaluation.examples import SplitName, examples
 from vae_zoo.posteriors import Delta
 from vae_zoo.restore import restore
@@ -34,7 +35,8 @@ def write_codes(
 
     Its arrays have a row for each example: ``mean`` of q(z | x), a ``sample`` z of it, and in nats
     ``log_posterior`` log q(z | x), ``log_prior`` log p(z) and ``log_likelihood`` log p(x | z) of
-    that sample; ``labels``, or ``conditions`` that are none. What is undefined is absent.
+    that sample; ``labels`` and their ``label_names``, or ``conditions``. What is undefined is
+    absent.
 
     Args:
         folder: The run's folder.
@@ -58,39 +60,66 @@ def write_codes(
     if file is None and labels is not None:
         raise ValueError(f"--labels are those of a --file, and a split has its own, got {labels}")
     model, data = restore(folder, trust)
+    names: Sequence[str] = data.known_names if model.classes else ()
     if file is None:
-        x, y = examples(data, split)
+        x, y = examples(model, data, split)
+        codes = encode(model, x, y)
     else:
-        x, y = data.batch(*read_file(file, labels, model, data))
-    arrays = encode(model, x, y)
+        own, names = read_file(file, labels, model, data)
+        x, y = data.batch(*own)
+        codes = encode(model, x, y if model.classes else None)
     if y is not None:
-        arrays["labels" if model.classes else "conditions"] = y
+        codes["conditions" if model.condition_shape and file is None else "labels"] = y
+    arrays = {name: code.numpy() for name, code in codes.items()}
+    if "labels" in arrays and names:
+        arrays["label_names"] = np.asarray(names)
     buffer = BytesIO()
-    np.savez(buffer, **{name: array.numpy() for name, array in arrays.items()})  # type: ignore[arg-type]
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
     replace(output, buffer.getvalue())
     n, d = arrays["mean"].shape
     return f"{output}: {n} codes of {d} dimensions: {', '.join(arrays)}"
 
 
-def read_file(path: Path, labels: str | None, model: VAE, data: DataModule) -> Split:
+def read_file(
+    path: Path, labels: str | None, model: VAE, data: DataModule
+) -> tuple[Split, Sequence[str]]:
     """Read a user's file as data like the run's, in the order in which it stands there.
 
     Labels mean what those of the run mean: a word of its files, or a number. Grey values are
-    changed as those of the run's test split are.
+    changed as those of the run's test split are. The run's own data are not read.
+
+    Returns:
+        The examples, and the names of their labels.
 
     Raises:
         ValueError: It is not like them.
     """
+    files = _like(path, labels, model, data)
+    if files.shape != model.shape:
+        raise ValueError(
+            f"{path} has examples of shape {files.shape}, and the model's are of {model.shape}"
+        )
+    names: Sequence[str] = files.names
+    if names and model.classes:
+        names = data.known_names or [*map(str, range(model.classes))]
+    return files.in_order(names), names
+
+
+def _like(path: Path, labels: str | None, model: VAE, data: DataModule) -> Files:
+    """Take a file as the run took its own."""
     own = data if isinstance(data, Files) else None
+    found = names_in(path) if own else []
+    if own and labels is None and own.labels in found:
+        labels = own.labels
     make = partial(Files, path, labels)
     if path.is_dir() and len(model.shape) == 3:
         size = own.size_of_images if own else None
         make = partial(make, size=size, grayscale=model.shape[0] == 1)
     elif own and path.suffix.lower() in TABLES:
-        make = partial(make, ignore=own.ignore)
+        make = partial(make, ignore=[name for name in own.ignore if name in found])
     files = make()
-    if len(files.shape) == 1 < len(model.shape):  # rows of values
-        files = (make := partial(make, shape=model.shape))()
+    if len(files.shape) == 1 < len(model.shape) and files.shape[0] == math.prod(model.shape):
+        files = (make := partial(make, shape=model.shape))()  # rows of values
     stored = data.support
     if files.stored != stored and isinstance(data, GreyData):  # grey yet
         stored = data.stored
@@ -98,15 +127,7 @@ def read_file(path: Path, labels: str | None, model: VAE, data: DataModule) -> S
         make = partial(make, **changes)
     if stored == "tokens":
         raise ValueError(f"{path} cannot be encoded: the model is one of tokens, and not of files")
-    if files.stored != data.support:
-        files = make(support=stored)
-    if files.shape != model.shape:
-        raise ValueError(
-            f"{path} has examples of shape {files.shape}, and the model's are of {model.shape}"
-        )
-    if not model.classes:
-        return Split(files.in_order(files.names).x)
-    return files.in_order(own.names if own and files.names else [*map(str, range(model.classes))])
+    return files if files.stored == data.support else make(support=stored)
 
 
 def encode(model: VAE, x: Tensor, y: Tensor | None) -> dict[str, Tensor]:

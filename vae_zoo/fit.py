@@ -29,12 +29,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from vae_zoo.callbacks import Pictures, Progress
 from vae_zoo.catalogue import FAMILIES
 from vae_zoo.data import DataModule
+from vae_zoo.data.reading import labels_file
 from vae_zoo.errors import explain, flatten, locate
 from vae_zoo.loggers import MetricsFile, WeightsAndBiases
 from vae_zoo.objectives import PenalizedLikelihood
 from vae_zoo.parser import ComplaintError, ConfigAction, Parser, config_path
 from vae_zoo.profiler import NoProfiler
-from vae_zoo.restore import load_weights, read_checkpoint
+from vae_zoo.restore import load_state, load_weights, read_checkpoint
 from vae_zoo.runs import ROOT, Run, replace
 from vae_zoo.vae import VAE
 
@@ -272,9 +273,11 @@ class CLI(LightningCLI):
     def _check_resumed(self) -> None:
         """Refuse to go on with a run as if it were another."""
         checkpoint = read_checkpoint(self.run.last_checkpoint)
-        now = self._complete_config()
+        load_state(self.datamodule, checkpoint)
+        now, before = self._complete_config(), self.run.config
+        before = before | {"data": _absolute(before.get("data"))}
         for key in ("seed_everything", "model", "data"):
-            if now[key] != self.run.config.get(key):
+            if now[key] != before.get(key):
                 raise ValueError(
                     f"{self.run.folder} is a run with another {key}, and goes on only as it began: "
                     "see its config.yaml, or begin another run"
@@ -327,6 +330,7 @@ class CLI(LightningCLI):
             "condition_shape": list(self.model.condition_shape),
         }
         config["model"] = sizes | config["model"]
+        config["data"] = _absolute(config["data"])
         for name in ("ckpt_path", "resume"):  # of this start, and not of the run
             config.pop(name)
         return config
@@ -367,6 +371,18 @@ class CLI(LightningCLI):
         }
         for logger in self.trainer.loggers:
             logger.log_metrics(metrics, self.trainer.global_step - 1)
+
+
+def _absolute(config: Any) -> Any:
+    """Make the paths of data absolute, so that a run is of use from any folder."""
+    if not isinstance(config, dict):
+        return config
+    given = {name: config[name] for name in ("path", "root", "labels") if config.get(name)}
+    if not labels_file(str(given.get("labels"))):  # but a column
+        given.pop("labels", None)
+    paths = {name: Path(str(value)).expanduser() for name, value in given.items()}
+    found = {name: str(path.absolute()) for name, path in paths.items() if path.exists()}
+    return {name: _absolute(value) for name, value in config.items()} | found
 
 
 def _in_words(test: Mapping[str, float]) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vae_zoo.callbacks.pictures import grid, paragraphs
 from vae_zoo.data import DataModule
+from vae_zoo.evaluation.examples import read
 from vae_zoo.evaluation.noise import evaluating
 from vae_zoo.restore import restore
 from vae_zoo.runs import check_new, replace
@@ -37,7 +38,7 @@ class Made(NamedTuple):
 def write_samples(
     folder: Path,
     n: int = 16,
-    label: int | None = None,
+    label: str | None = None,
     output: Path | None = None,
     seed: int = 0,
     trust: Sequence[str] = (),
@@ -50,7 +51,7 @@ def write_samples(
     Args:
         folder: The run's folder.
         n: Number of samples.
-        label: One label for all.
+        label: One label for all, by its name or its number.
         output: A new file, of texts (.txt), pictures (.png) or numbers (.npz). Unless given, texts
             are returned, and all else is written to samples.png, or samples.npz.
         seed: Of the samples.
@@ -68,14 +69,15 @@ def write_samples(
     if seed < 0:
         raise ValueError(f"--seed must be non-negative, got {seed}")
     check_new(output)
-    model, data = _restore(folder, trust)
+    model, data = restore(folder, trust)
     y = _conditions(model, data, n, label)
     with evaluating(model):
         torch.manual_seed(seed)
         x = model.sample(n, y)
     titles, columns = [f"sample {i}" for i in range(n)], math.ceil(math.sqrt(n))
     if y is not None and model.classes:
-        titles = [f"{title}, label {i}" for title, i in zip(titles, y.tolist(), strict=True)]
+        names = data.known_names or range(model.classes)
+        titles = [f"{title}, label {names[i]}" for title, i in zip(titles, y.tolist(), strict=True)]
         columns = columns if label is not None else min(n, model.classes)
     return _write(data, Made(x, y, titles, columns), output, "samples")
 
@@ -110,11 +112,10 @@ def write_interpolation(
     if steps < 2:
         raise ValueError(f"--steps must be at least 2, got {steps}")
     check_new(output)
-    model, data = _restore(folder, trust)
+    model, data = restore(folder, trust)
     if not model.latent_dim:
         raise ValueError(f"{folder} is a regression: it has no codes to go between")
-    data.prepare_data()
-    split = data.splits.test
+    split = read(model, data).test
     if min(between) < 0 or max(between) >= len(split.x):
         raise ValueError(
             f"--between must name two of the test examples 0 to {len(split.x) - 1}, got "
@@ -134,34 +135,32 @@ def write_interpolation(
     return _write(data, Made(x, y, titles, len(x)), output, "interpolation")
 
 
-def _restore(folder: Path, trust: Sequence[str]) -> tuple[VAE, DataModule]:
-    model, data = restore(folder, trust)
-    if tuple(data.shape) != model.shape:  # such as another vocabulary
-        raise ValueError(
-            f"{folder} is a model of data of shape {model.shape}, and they now have the shape "
-            f"{tuple(data.shape)}"
-        )
-    return model, data
+def _conditions(model: VAE, data: DataModule, n: int, label: str | None) -> Tensor | None:
+    """What n samples are conditioned on."""
+    if model.classes and model.condition.dim:
+        if label is None:
+            return torch.arange(n) % model.classes
+        return torch.full((n,), _number(label, data.known_names, model.classes))
+    if label is not None:
+        raise ValueError(f"--label is of a model with a label as its condition, got {label}")
+    if not model.condition_shape:
+        return None
+    _, y = data.batch(*read(model, data).test.cut(0, n))
+    return None if y is None else y[torch.arange(n) % len(y)]
 
 
-def _conditions(model: VAE, data: DataModule, n: int, label: int | None) -> Tensor | None:
-    """What n samples are conditioned on.
+def _number(label: str, names: Sequence[str], classes: int) -> int:
+    """The number of a label, which a name says before a number does.
 
     Raises:
         ValueError: There is no such label.
     """
-    labelled = bool(model.classes and model.condition.dim)
-    if label is not None and not labelled:
-        raise ValueError(f"--label is of a model with a label as its condition, got {label}")
-    if label is not None and not 0 <= label < model.classes:
-        raise ValueError(f"--label must be 0 to {model.classes - 1}, got {label}")
-    if labelled:
-        return torch.arange(n) % model.classes if label is None else torch.full((n,), label)
-    if not model.condition_shape:
-        return None
-    data.prepare_data()
-    _, y = data.batch(*data.splits.test.cut(0, n))
-    return None if y is None else y[torch.arange(n) % len(y)]
+    if label in names:
+        return names.index(label)
+    if label.isdecimal() and int(label) < classes:
+        return int(label)
+    named = f"one of {', '.join(map(repr, names[:20]))}, or " if names else ""
+    raise ValueError(f"--label must be {named}0 to {classes - 1}, got {label}")
 
 
 def _write(data: DataModule, made: Made, output: Path | None, stem: str) -> str:

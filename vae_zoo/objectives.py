@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.nn.functional import relu
 
+from vae_zoo.arguments import require_samples
 from vae_zoo.posteriors import detach
 from vae_zoo.regularizers.base import Regularizer
 from vae_zoo.regularizers.families import require_density
@@ -73,7 +74,8 @@ class PenalizedLikelihood(Objective):
 
     def __init__(self, samples: int = 1) -> None:
         super().__init__()
-        self.sample_shape = () if positive(samples) == 1 else (samples,)
+        require_samples(samples)
+        self.sample_shape = () if samples == 1 else (samples,)
 
     def forward(
         self, q: Distribution, p: Distribution, z: Tensor, reconstruction: Tensor, penalty: Tensor
@@ -93,7 +95,8 @@ class Bound(Objective, ABC):
 
     def __init__(self, samples: int) -> None:
         super().__init__()
-        self.sample_shape = (positive(samples),)
+        require_samples(samples)
+        self.sample_shape = (samples,)
 
     penalizes = False  # the weights contain the KL
 
@@ -228,7 +231,8 @@ class GECO(Objective):
         self, target: float, rate: float = 1e-3, decay: float = 0.99, samples: int = 1
     ) -> None:
         super().__init__()
-        self.sample_shape = () if positive(samples) == 1 else (samples,)
+        require_samples(samples)
+        self.sample_shape = () if samples == 1 else (samples,)
         if not math.isfinite(target):
             raise ValueError(f"target must be a number of nats, got {target}")
         if not 0 < rate < math.inf:
@@ -263,17 +267,6 @@ class GECO(Objective):
         # Limited, or the first epochs, far off, would wind it up beyond return.
         moved = self.log_multiplier + self.rate * self.average.clamp(-1, 1)
         self.log_multiplier = moved.clamp(-10, 10).detach()  # 5e-5 to 22,000
-
-
-def positive(samples: int) -> int:
-    """Return the number of samples.
-
-    Raises:
-        ValueError: There is none.
-    """
-    if samples < 1:
-        raise ValueError(f"samples must be at least 1, got {samples}")
-    return samples
 
 
 def log_mean_exp(x: Tensor) -> Tensor:

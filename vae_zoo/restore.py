@@ -62,7 +62,7 @@ def restore(folder: Path, trust: Sequence[str] = ()) -> tuple[VAE, DataModule]:
         raise ValueError(f"{run.config_file}: {' '.join(str(error).split())[:300]}") from error
     if not isinstance(data, DataModule):
         raise ValueError(f"{run.config_file}: data must be a class of data modules")
-    load_weights(model, checkpoint(run))
+    load_state(data, load_weights(model, checkpoint(run)))
     return model.eval(), data
 
 
@@ -135,15 +135,27 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no checkpoint that can be read: {reason}") from error
 
 
-def load_weights(model: VAE, path: Path) -> None:
-    """Load the weights of a checkpoint.
+def load_weights(model: VAE, path: Path) -> dict[str, Any]:
+    """Load the weights of a checkpoint, and return all that it holds.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is no checkpoint, or one of another model.
     """
     try:
-        model.load_state_dict(read_checkpoint(path)["state_dict"])
+        content = read_checkpoint(path)
+        model.load_state_dict(content["state_dict"])
+        return content
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path} is a checkpoint of another model: {reason}") from error
+
+
+def load_state(data: DataModule, checkpoint: dict[str, Any]) -> None:
+    """Let data remember what a checkpoint keeps of them, at Lightning's place for it.
+
+    Raises:
+        ValueError: The data were read, and are others.
+    """
+    if isinstance(state := checkpoint.get(type(data).__qualname__), dict):
+        data.load_state_dict(state)

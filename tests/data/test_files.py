@@ -1,6 +1,7 @@
 """A user's own data: what is found out about them, what overrides it, and what is refused."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,39 @@ def test_a_csv_whose_first_line_is_of_numbers_has_no_names(header):
     assert sum(len(split.x) for split in data.splits) == N
 
 
+@pytest.mark.parametrize(
+    ("first", "said", "examples"),
+    [
+        ("a, b", "columns a,  b", N),
+        ("nan,a", "columns nan, a", N),
+        ("0,1", "columns 0, 1", N),
+        ("2019,2020", "no header", N + 1),
+        ("1.5,-2", "no header", N + 1),
+    ],
+)
+def test_the_line_says_what_was_taken_for_the_names_of_columns(first, said, examples, capsys):
+    data = Files(write_csv("\n".join([first, *(f"{i}.5,2" for i in range(N))]), "t.CSV"))
+    assert sum(len(split.x) for split in data.splits) == examples
+    assert f"t.CSV: 2, real; {said}; no labels" in capsys.readouterr().out
+
+
+def test_the_unnamed_columns_of_pandas_have_an_index_beside_them():
+    write_csv(",0,1\n" + "\n".join(f"{i},{i}.5,2" for i in range(N)))
+    assert Files("t.csv", ignore=[""]).shape == (2,)
+
+
+def test_labels_in_a_file_in_capitals():
+    np.save("x.npy", np.arange(N) * 1.0)
+    write_csv("kind\n" + "\n".join("ab"[i % 2] for i in range(N)), "L.CSV")
+    assert Files("x.npy", labels="L.CSV").names == ["a", "b"]
+
+
+def test_large_values_are_warned_of(capsys):
+    np.save("x.npy", np.arange(2.0 * N).reshape(N, 2) * 1e30)
+    Files("x.npy").setup("test")
+    assert re.search(r"x\.npy: values up to 3\.\d*e\+31 hardly train: st", capsys.readouterr().out)
+
+
 def test_a_wrong_guess_is_overridden():
     name = write_csv("\n".join(",".join(map(str, row)) for row in random(N, 12)))
     assert (Files(name).shape, Files(name).support) == ((12,), "real")
@@ -196,15 +230,24 @@ def test_a_wrong_guess_is_overridden():
     assert rows(together(Files("bytes.npy", support="real"))) == rows(random(N, 4))
 
 
-def test_images_of_a_folder_are_colours_in_the_order_of_their_names():
+def test_images_of_a_folder_are_colours_in_the_order_of_their_names(capsys):
     pixels = write_images("photos", n=12)
     Path("photos/notes.txt").write_text("not an image")
+    Path("photos/plot.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0")  # code, to pillow's Ghostscript
+    Path("photos/report.pdf").write_bytes(b"%PDF-1.4")
     Path("photos/._0.png").write_bytes(b"what a Mac leaves")
     data = Files("photos", batch_size=2)
     assert (data.shape, data.support, data.classes) == ((3, 8, 6), "256 levels", 0)
     order = np.argsort([f"{i}.png" for i in range(12)])
     assert torch.equal(data.in_order([]).x, torch.from_numpy(np.moveaxis(pixels[order], 3, 1)))
     assert rows(together(data)) == rows(np.moveaxis(pixels, 3, 1))
+    assert "; left out notes.txt, plot.eps, report.pdf; no labels" in capsys.readouterr().out
+
+
+def test_other_formats_under_the_name_of_an_image_are_not_opened():
+    write_images("photos", n=3)
+    Image.fromarray(random(8, 6, 3)).save("photos/9.png", format="PCX")
+    refused("photos", r"9\.png is no image that can be read")
 
 
 def test_sub_folders_are_labels_and_splits():
@@ -294,6 +337,7 @@ def test_paths_that_lead_nowhere_are_named():
     [
         (np.array([1.0, np.nan, 2.0]), {}, r"not finite, first in example 1 \(counted from 0\)"),
         (np.zeros((3, 0)), {}, r"should hold numbers, some, got float64 of shape \(3, 0\)"),
+        (np.full((N, 2), 1e300), {}, r"x\.npy holds 1e\+300, which is too large for float32"),
         (np.array(1.0), {}, r"should hold numbers, some, got float64 of shape \(\)"),
         (np.array(["a", "b"]), {}, "should hold numbers, some, got <U1"),
         (np.zeros((5, 4)), {"shape": [5]}, r"shape must hold the 4 values .* got \[5\]"),
@@ -365,11 +409,15 @@ def test_broken_files_are_named(name, harm):
         ),
         ({"x": np.zeros(N), "y": np.zeros(N)}, {}, "labels must be integers or words, .* float64"),
         ({"x_train": np.zeros(9)}, {"labels": "z"}, "no array z_train, but x_train"),
-        ({"x_train": np.zeros((9, 2)), "x_test": np.zeros((9, 3))}, {}, "of one shape, .* labels"),
+        (
+            {"x_train": np.zeros((9, 2)), "x_test": np.zeros((9, 3))},
+            {},
+            "splits must be of one shape, got",
+        ),
         (
             {"x_train": np.zeros(9), "y_train": np.zeros(9, int), "x_test": np.zeros(9)},
             {},
-            "all or none with labels",
+            "all splits must have labels, or none, and test has none",
         ),
         (
             {
@@ -382,6 +430,8 @@ def test_broken_files_are_named(name, harm):
             "integers in one split, words in another",
         ),
         ({"x_train": np.zeros(9)}, {"labels": "l.npy"}, "has splits of its own"),
+        ({"x_test": np.zeros(9)}, {}, "has x_test and no x_train to train on"),
+        ({"x": np.zeros(4), "y": np.array(["a", " ", "b", "b"])}, {}, "label of example 1 .* ' '"),
     ],
 )
 def test_arrays_that_do_not_say_what_is_what_are_named(arrays, options, message):
@@ -414,11 +464,19 @@ def test_an_array_under_the_name_of_another_form_is_named():
         (
             ",a\n0,2\n1,3\n",
             {},
-            r"column without a name: leave it out with --data.ignore '\[\"\"\]'",
+            r"column without a name: leave it out of .* with --data.ignore '\[\"\"\]'",
         ),
         ("", {}, "cannot be read: Empty CSV file"),
-        ("a,b\n", {}, "(should hold numbers|holds no numbers)"),
-        ("a\nb\n\xff\xfe\n", {}, "(cannot be read|holds no numbers)"),
+        ("a,b\n", {}, "has no rows, but the columns a, b"),
+        ("a\nb\n\xff\xfe\n", {}, "cannot be read: it is not in UTF-8"),
+        ("a,k\n1,x\n2,s\xe9tosa\n", {"labels": "k"}, "it is not in UTF-8, in which it should be"),
+        ("a;b\n1;2\n", {}, "it looks separated by semicolons, and should be by commas"),
+        ("a\tb\n1\t2\n", {}, "it looks separated by tabs"),
+        ("a,b\n1,2\n3,oops\n4,5\n", {}, "holds 'oops' among the numbers of column b, in row 2"),
+        ("a,k\n1,x\n2,\n", {"labels": "k"}, r"the label of example 1 \(counted from 0\) is ''"),
+        ("1.5,nan,2\n1,2,3\n", {}, "empty cells in column f1, first in row 1"),
+        ("1.5,,2\n1,2,3\n", {}, "empty cells in column f1, first in row 1"),
+        ("1.5,x\n2.5,y\n", {}, "holds no numbers in f1"),
     ],
 )
 def test_tables_that_are_no_data_are_named_with_their_column(text, options, message):
@@ -451,6 +509,8 @@ def test_a_split_that_is_named_twice_is_refused():
     for name in ("train", "val", "valid"):
         write_images(f"photos/{name}", n=2)
     refused("photos", "names a split twice: train, val, valid")
+    shutil.rmtree("photos/train")
+    refused("photos", "has val and valid and no train to train on")
 
 
 def test_nothing_is_read_before_it_is_needed():
@@ -458,3 +518,26 @@ def test_nothing_is_read_before_it_is_needed():
     np.save("later.npy", random(N, 4))
     assert data.shape == (4,)
     assert re.match("Files: 256 levels data", str(data))
+
+
+def test_a_run_remembers_the_names_of_labels_and_where_values_lie():
+    words = np.array(["a", "b"] * 10)
+    np.savez("d.npz", x=random(N, 4) / 255, y=words)
+    state = Files("d.npz").state_dict()
+    assert state == {"names": ["a", "b"], "support": "unit interval"}
+    gone = Files("gone.npz")
+    gone.load_state_dict(state)
+    assert (gone.known_names, gone.support) == (["a", "b"], "unit interval")
+    for change, message in {
+        "c": r"d\.npz has other labels than the run was trained with \(new: 'c'; missing: 'b'\)",
+        "b": "holds 2, which is not unit interval",
+    }.items():
+        words[1::2] = change
+        np.savez("d.npz", x=np.full((N, 4), 2.0 if change == "b" else 0.3), y=words)
+        early, late = Files("d.npz"), Files("d.npz")
+        late.load_state_dict(state)
+        with pytest.raises(ValueError, match=message):
+            late.setup("test")
+        early.setup("test")  # before the state is loaded, as Lightning resumes
+        with pytest.raises(ValueError, match=r"than the run was|now, and was unit"):
+            early.load_state_dict(state)

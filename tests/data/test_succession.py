@@ -175,7 +175,9 @@ def test_data_without_enough_labelled_images_are_refused(wrong, message):
 
 @pytest.mark.parametrize("length", [1, 10])
 def test_a_string_that_shows_no_direction_or_the_answer_is_refused(length):
-    with pytest.raises(ValueError, match=f"length must be at least 2 and below .* 10, got {length}"):
+    with pytest.raises(
+        ValueError, match=f"length must be at least 2 and below .* 10, got {length}"
+    ):
         Succession(Labelled(), length)
 
 

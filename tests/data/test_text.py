@@ -69,13 +69,13 @@ def test_a_file_that_is_no_text_or_too_short_is_refused(tmp_path, content, messa
     file = tmp_path / "own.txt"
     file.write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        Text(file)
+        _ = Text(file).shape
 
 
 def test_a_missing_file_is_named(tmp_path):
     for path in (tmp_path / "none.txt", tmp_path):
         with pytest.raises(FileNotFoundError, match=f"path: there is no file {path}"):
-            Text(path)
+            _ = Text(path).shape
 
 
 @pytest.mark.parametrize("name", ["length", "batch_size"])

@@ -63,7 +63,7 @@ def numbers(folder, name="evaluation"):
 def test_evaluate_prints_and_writes_the_numbers_of_each_run(zoo, capsys):
     assert run("evaluate", "runs", "--samples", 20, "--examples", 40) == 0
     printed = capsys.readouterr().out
-    found, point = numbers(zoo / "label"), numbers(zoo / "point")
+    found, point = (numbers(zoo / name, "evaluation_40") for name in ("label", "point"))
     setting = {"split": "test", "examples": 40, "samples": 20, "seed": 0, "checkpoint": "best.ckpt"}
     assert setting.items() <= found.items()
     assert found["elbo"]["mean"] < found["importance_sampling"]["mean"]
@@ -81,8 +81,8 @@ def test_the_numbers_are_those_of_the_metric_on_the_examples_of_the_split(zoo):
     assert run("evaluate", zoo / "label", "--samples", 3, "--split", "val") == 0
     model, data = restore(zoo / "label")
     metric = ImportanceSampling(samples=3)
-    metric.update(model, *examples(data, "val"))
-    found = numbers(zoo / "label")
+    metric.update(model, *examples(model, data, "val"))
+    found = numbers(zoo / "label", "evaluation_val")
     assert (found["split"], found["examples"]) == ("val", 200)
     for name, mean in metric.compute().items():
         assert found[name]["mean"] == pytest.approx(mean.mean, rel=1e-6)
@@ -159,19 +159,19 @@ def test_a_run_of_a_class_of_ones_own_is_evaluated_if_that_is_trusted(zoo, capsy
         assert run(*words, "--trust", "own_prior") == 0
 
 
-def test_chosen_examples_are_the_same_each_time_and_keep_their_labels():
-    data = Digits()
-    x, y = examples(data, "test", 30)
-    again, _ = examples(data, "test", 30)
+def test_chosen_examples_are_the_same_each_time_and_keep_their_labels(zoo):
+    model, data = restore(zoo / "label")
+    x, y = examples(model, data, "test", 30)
+    again, _ = examples(model, data, "test", 30)
     assert torch.equal(x, again)
-    whole, labels = examples(data, "test")
+    whole, labels = examples(model, data, "test")
     assert (len(x), len(whole)) == (30, 200)
     assert all(
         any(torch.equal(x[i], whole[j]) and y[i] == labels[j] for j in range(200))
         for i in range(30)
     )
-    assert len(examples(data, "test", 1000)[0]) == 200
-    assert len(examples(data, "train", 7)[0]) == 7
+    assert len(examples(model, data, "test", 1000)[0]) == 200
+    assert len(examples(model, data, "train", 7)[0]) == 7
 
 
 def test_no_example_keeps_its_own_condition():
@@ -188,7 +188,7 @@ def test_labels_are_as_probable_beforehand_as_in_the_training(zoo, capsys, monke
     def nothing_is_known(model, x, samples):
         return torch.zeros(len(x), model.classes)
 
-    monkeypatch.setattr("vae_zoo.evaluation.classification.class_log_likelihoods", nothing_is_known)
+    monkeypatch.setattr("vae_zoo.classify.class_log_likelihoods", nothing_is_known)
     splits = Digits().splits
     commonest = [split.y.bincount().argmax() for split in (splits.train, splits.test)]
     assert commonest[0] != commonest[1]
@@ -208,6 +208,7 @@ class Coins(Digits):
         return (x > torch.from_numpy(generator.random(x.shape))).float()
 
 
-def test_examples_to_train_on_are_drawn_as_a_model_sees_them():
-    x, _ = examples(Coins(), "train")
+def test_examples_to_train_on_are_drawn_as_a_model_sees_them(zoo):
+    model, _ = restore(zoo / "label")
+    x, _ = examples(model, Coins(), "train")
     assert set(x.unique().tolist()) == {0.0, 1.0}

@@ -127,7 +127,8 @@ class DataModule(LightningDataModule, ABC):
         Raises:
             ValueError: They were read, and have others.
         """
-        self._learned = [str(name) for name in state_dict.get("names", ())] or None
+        names = state_dict.get("names")
+        self._learned = [str(name) for name in names] if isinstance(names, list) else None
         if "splits" in vars(self):
             self._check_names()
 

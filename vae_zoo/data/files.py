@@ -1,6 +1,5 @@
 """A user's own data: a folder of images, arrays or a table."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -137,7 +136,8 @@ class Files(GreyData):
             ValueError: The data were read, and have others.
         """
         super().load_state_dict(state_dict)
-        support = state_dict.get("support")
+        if (support := state_dict.get("support")) not in get_args(Values):
+            return
         if "stored" in vars(self) and self.stored != support:
             raise ValueError(
                 f"{self.path} is {self.stored} now, and was {support} when the run was trained: "
@@ -209,8 +209,7 @@ class Files(GreyData):
         how = f" ({' and '.join(drawn)} drawn at random)" if drawn else ""
         print(f"{self.path}: {sizes}, {self.stored}{made}; {found}; {', '.join(counts)}{how}")
         if self.stored == "real" and (largest := splits.train.x.abs().max()) > LARGE:
-            warnings.warn(
-                f"{self.path} holds values up to {largest:.3g}, which hardly train: standardize "
-                "them (subtract the mean, divide by the standard deviation)",
-                stacklevel=2,
+            print(
+                f"{self.path}: values up to {largest:.3g} hardly train: standardize them (subtract "
+                "the mean, divide by the standard deviation)"
             )

@@ -59,8 +59,7 @@ def find_images(path: Path) -> tuple[list[Path], list[Path]]:
     files = sorted(
         file
         for file in path.rglob("*")
-        if file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )
     images = [file for file in files if file.suffix.lower() in ENDINGS]
     if not images:

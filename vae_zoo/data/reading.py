@@ -82,7 +82,7 @@ def names_in(path: Path) -> list[str]:
     if path.is_file() and path.suffix.lower() in TABLES:
         from vae_zoo.data.tables import read_columns
 
-        return read_columns(path).column_names
+        return [*read_columns(path).column_names]
     if path.is_file() and path.suffix.lower() == ".npz":
         return names_of_arrays(path)
     return []

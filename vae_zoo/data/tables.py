@@ -125,7 +125,7 @@ def _no_numbers(path: Path, columns: Mapping[str, pa.ChunkedArray]) -> ValueErro
     return ValueError(
         f"{path} holds no numbers in {_listed([*columns])}: name a column of labels (--data.labels "
         "of fit, --labels of encode), and leave others out (of the file, or of a training with "
-        "--data.ignore '[a, b]')"
+        f"--data.ignore '[{next(iter(columns))}]')"
     )
 
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from vae_zoo.arguments import require_samples
 from vae_zoo.evaluation.bounds import importance_sampling, prior_sampling
 from vae_zoo.evaluation.noise import evaluating, fix_noise
-from vae_zoo.objectives import positive
 from vae_zoo.posteriors import Deterministic
 from vae_zoo.vae import VAE
 
@@ -40,7 +40,7 @@ def class_log_likelihoods(model: VAE, x: Tensor, samples: int = 100, seed: int =
     Raises:
         ValueError: The model has no label as its condition, or there is no sample.
     """
-    positive(samples)
+    require_samples(samples)
     check(model)
     rows = []
     with evaluating(model):

@@ -1,17 +1,58 @@
-"""The examples of a split, as models see them."""
+"""The examples of a run's data, as models see them."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 
 from vae_zoo.data import DataModule
+from vae_zoo.data.download import data_folder
 from vae_zoo.data.loaders import Batch
+from vae_zoo.data.splits import Splits
+from vae_zoo.vae import VAE
 
 SplitName = Literal["train", "val", "test"]
 
 
-def examples(data: DataModule, split: SplitName, n: int | None = None) -> Batch:
+def read(model: VAE, data: DataModule) -> Splits:
+    """Read the data of a run, which must be as its model knows them.
+
+    A run may be another's, whose config may name any folder: data are downloaded to the user's own.
+
+    Raises:
+        FileNotFoundError: They are not there.
+        ValueError: They have other sizes, or other labels.
+    """
+    try:
+        if all(root == data_folder(None) for root in _roots(data)):
+            data.prepare_data()
+        splits = data.splits
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error}; the run's config.yaml says where its data lie: put them there, or write "
+            "there where they are"
+        ) from error
+    for size in ("shape", "classes", "condition_shape"):
+        was, now = getattr(model, size), getattr(data, size)
+        if now != was:
+            raise ValueError(
+                f"the run's data have changed: {size} is {now}, and that of its model is {was}"
+            )
+    return splits
+
+
+def _roots(data: DataModule) -> Iterator[Path]:
+    """The folders that data, and other data that they are made of, would be downloaded to."""
+    if isinstance(root := getattr(data, "root", None), Path):
+        yield root
+    for part in vars(data).values():
+        if isinstance(part, DataModule):
+            yield from _roots(part)
+
+
+def examples(model: VAE, data: DataModule, split: SplitName, n: int | None = None) -> Batch:
     """Take n examples of a split, the same each time; all of them if there are fewer, or n is None.
 
     Raises:
@@ -19,8 +60,7 @@ def examples(data: DataModule, split: SplitName, n: int | None = None) -> Batch:
     """
     if n is not None and n < 1:
         raise ValueError(f"examples must be at least 1, got {n}")
-    data.prepare_data()
-    stored = getattr(data.splits, split)
+    stored = getattr(read(model, data), split)
     generator = np.random.default_rng(0)
     if n is not None and n < len(stored.x):
         chosen = np.sort(generator.permutation(len(stored.x))[:n])

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from vae_zoo.arguments import require_samples
 from vae_zoo.evaluation.bounds import importance_sampling, prior_sampling
 from vae_zoo.evaluation.noise import evaluating, fix_noise
-from vae_zoo.objectives import positive
 from vae_zoo.vae import VAE
 
 
@@ -58,7 +58,8 @@ class SampledMean(Metric, ABC):
         super().__init__()
         if seed < 0:
             raise ValueError(f"seed must be non-negative, got {seed}")
-        self.samples, self.seed = positive(samples), seed
+        require_samples(samples)
+        self.samples, self.seed = samples, seed
         zeros = torch.zeros(len(self.names), dtype=torch.double)
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("totals", zeros, dist_reduce_fx="sum")

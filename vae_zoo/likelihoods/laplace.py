@@ -6,7 +6,8 @@ from typing import get_args
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Laplace
 
-from vae_zoo.likelihoods.scale import Learned, LocationScale, check_positive
+from vae_zoo.arguments import require_positive
+from vae_zoo.likelihoods.scale import Learned, LocationScale
 
 
 class LaplaceLikelihood(LocationScale):
@@ -35,7 +36,7 @@ class LaplaceLikelihood(LocationScale):
     def __init__(
         self, shape: Sequence[int], scale: float = 1.0, learned: Learned = "fixed"
     ) -> None:
-        check_positive("scale", scale)
+        require_positive("scale", scale)
         super().__init__(shape, scale, learned, get_args(Learned))
 
     def forward(self, params: Tensor) -> Distribution:

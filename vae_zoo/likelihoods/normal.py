@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 from torch.distributions import Normal as NormalDistribution
 
-from vae_zoo.likelihoods.scale import FLOOR, LocationScale, check_positive
+from vae_zoo.arguments import require_positive
+from vae_zoo.likelihoods.scale import FLOOR, LocationScale
 from vae_zoo.sampling import gather
 
 Learned = Literal["fixed", "scalar", "pixel", "decoded", "optimal"]
@@ -48,7 +49,7 @@ class Normal(LocationScale):
     def __init__(
         self, shape: Sequence[int], variance: float = 1.0, learned: Learned = "fixed"
     ) -> None:
-        check_positive("variance", variance)
+        require_positive("variance", variance)
         super().__init__(shape, math.sqrt(variance), learned, get_args(Learned))
         self.least = FLOOR**2 * variance
         if learned == "optimal":

@@ -65,13 +65,3 @@ class LocationScale(Likelihood, ABC):
         else:
             return loc, scale
         return loc, scale * (softplus(factors + ONE) + FLOOR)
-
-
-def check_positive(name: str, value: float) -> None:
-    """Refuse a scale that is none.
-
-    Raises:
-        ValueError: It is not positive and finite.
-    """
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive, got {value}")

@@ -27,13 +27,3 @@ class NetworkFactory(Protocol):
 def join(x: Tensor, c: Tensor) -> Tensor:
     """Append a condition ``(B, C)`` or ``(1, C)`` to the features ``(B, N)`` of each example."""
     return torch.cat([x, c.expand(len(x), -1)], dim=1) if c.shape[1] else x
-
-
-def positive(name: str, widths: Sequence[int]) -> None:
-    """Refuse layers without units.
-
-    Raises:
-        ValueError: A width is not positive.
-    """
-    if any(width < 1 for width in widths):
-        raise ValueError(f"{name} must be positive widths, got {list(widths)}")

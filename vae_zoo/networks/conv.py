@@ -5,7 +5,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from vae_zoo.networks.base import Network, positive
+from vae_zoo.arguments import require_widths
+from vae_zoo.networks.base import Network
 from vae_zoo.networks.film import FiLM, Injection, check, run
 from vae_zoo.networks.mlp import MLP
 
@@ -41,7 +42,7 @@ class Conv(Network):
         injection: Injection = "concatenation",
     ) -> None:
         super().__init__()
-        positive("channels", channels)
+        require_widths("channels", channels)
         self.film = check(injection, condition_dim, "channels", len(channels))
         self.encodes = len(in_shape) == 3
         image = in_shape if self.encodes else out_shape

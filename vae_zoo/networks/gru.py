@@ -6,7 +6,8 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from vae_zoo.networks.base import Network, join, positive
+from vae_zoo.arguments import require_widths
+from vae_zoo.networks.base import Network, join
 
 
 class GRU(Network):
@@ -47,7 +48,7 @@ class GRU(Network):
                 "GRU encodes sequences, of shape (T, V), and has an input of shape "
                 f"{tuple(in_shape)}: use it as the encoder of data such as Text, or MLP"
             )
-        positive("hidden", [hidden])
+        require_widths("hidden", [hidden])
         self.gru = nn.GRU(in_shape[1], hidden, batch_first=True, bidirectional=bidirectional)
         states = 2 * hidden if bidirectional else hidden
         self.affine = nn.Linear(states + condition_dim, prod(out_shape))

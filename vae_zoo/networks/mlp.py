@@ -6,7 +6,8 @@ from math import prod
 
 from torch import Tensor, nn
 
-from vae_zoo.networks.base import Network, join, positive
+from vae_zoo.arguments import require_widths
+from vae_zoo.networks.base import Network, join
 from vae_zoo.networks.film import FiLM, Injection, check, run
 
 
@@ -34,7 +35,7 @@ class MLP(Network):
         injection: Injection = "concatenation",
     ) -> None:
         super().__init__()
-        positive("hidden", hidden)
+        require_widths("hidden", hidden)
         self.film = check(injection, condition_dim, "hidden", len(hidden))
         widths = [prod(in_shape) + (0 if self.film else condition_dim), *hidden]
         layers: list[nn.Module] = []

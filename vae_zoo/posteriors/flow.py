@@ -1,7 +1,7 @@
 """Posteriors of any shape, by a normalizing flow."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,9 @@ from zuko.flows import MaskedAutoregressiveTransform
 from zuko.lazy import LazyComposedTransform, LazyTransform
 from zuko.transforms import MonotonicRQSTransform
 
-from vae_zoo.networks.base import positive
+from vae_zoo.arguments import require_widths
 from vae_zoo.posteriors.base import Posterior
-from vae_zoo.precision import at_least_single
+from vae_zoo.precision import AtLeastSingle, at_least_single
 
 Kind = Literal["affine", "spline"]
 BINS = 8  # of a spline
@@ -23,7 +23,7 @@ UNIVARIATE: dict[str, dict[str, Any]] = {
 }
 
 
-class FlowPosterior(Posterior):
+class FlowPosterior(AtLeastSingle, Posterior):
     """q(z | x): a diagonal normal, bent by inverse autoregressive flows that know the context h(x).
 
     It starts as the DiagonalNormal. The codes and their density take one pass through the flows;
@@ -64,7 +64,7 @@ class FlowPosterior(Posterior):
         for name, size in sizes.items():
             if size < 1:
                 raise ValueError(f"{name} of a FlowPosterior must be at least 1, got {size}")
-        positive("hidden", hidden)
+        require_widths("hidden", hidden)
         self.context = context
         ascending = torch.arange(latent_dim)
         flows = [
@@ -96,12 +96,6 @@ class FlowPosterior(Posterior):
     def point(self, q: Distribution) -> Tensor:
         """Return the image of the centre of the normal, ``(B, D)``."""
         return q.centre if isinstance(q, FlowedNormal) else q.mean
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        # In half precision, a flow would round the codes that it takes the density of.
-        single = lambda t: at_least_single(t) if t.is_floating_point() else t  # noqa: E731
-        return super()._apply(single, recurse)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class FlowedNormal(Distribution):

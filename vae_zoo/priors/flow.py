@@ -1,7 +1,7 @@
 """Priors of any shape, by a normalizing flow."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -9,15 +9,15 @@ from torch.distributions import Distribution
 from zuko.distributions import NormalizingFlow
 from zuko.flows import MAF, NSF, RealNVP
 
-from vae_zoo.networks.base import positive
-from vae_zoo.precision import at_least_single
+from vae_zoo.arguments import require_widths
+from vae_zoo.precision import AtLeastSingle, at_least_single
 from vae_zoo.priors.base import Prior, require_condition
 
 Transform = Literal["nsf", "maf", "realnvp"]
 FLOWS = {"nsf": NSF, "maf": MAF, "realnvp": RealNVP}
 
 
-class Flow(Prior):
+class Flow(AtLeastSingle, Prior):
     """N(0, I) bent by invertible maps, p(z) = N(f(z); 0, I) |det ∂f/∂z|, or f(z, c) with a c.
 
     It starts at N(0, I). The splines of ``nsf`` bend what lies between -5 and 5 and leave the rest
@@ -61,7 +61,7 @@ class Flow(Prior):
             raise ValueError(f"transform must be one of {names}, got {transform}")
         if transforms < 1:
             raise ValueError(f"transforms must be at least 1, got {transforms}")
-        positive("hidden", hidden)
+        require_widths("hidden", hidden)
         if conditional:
             require_condition("conditional", condition_dim, "leave out conditional")
         self.conditional = conditional
@@ -75,12 +75,6 @@ class Flow(Prior):
     def forward(self, c: Tensor) -> Distribution:
         flow = self.flow(at_least_single(c) if self.conditional else None)
         return BentNormal(flow.transform, flow.base)
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        # In half precision, the maps would round the codes that they take the density of.
-        single = lambda t: at_least_single(t) if t.is_floating_point() else t  # noqa: E731
-        return super()._apply(single, recurse)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class BentNormal(NormalizingFlow):  # type: ignore[misc]

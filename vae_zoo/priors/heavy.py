@@ -1,13 +1,12 @@
 """Fixed priors whose tails are heavier than a normal's."""
 
-import math
-
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 from torch.distributions import Laplace as LaplaceDistribution
 from torch.distributions import StudentT as StudentTDistribution
 
+from vae_zoo.arguments import require_positive
 from vae_zoo.priors.base import Prior
 
 
@@ -74,13 +73,3 @@ class StudentT(Prior):
     def forward(self, c: Tensor) -> Distribution:
         student = StudentTDistribution(self.df, self.loc, self.scale, validate_args=False)
         return Independent(student, 1, validate_args=False)
-
-
-def require_positive(name: str, value: float) -> None:
-    """Refuse a scale or the like that is not positive.
-
-    Raises:
-        ValueError: It is not positive and finite.
-    """
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value}")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import softplus
 
-from vae_zoo.networks.base import positive
+from vae_zoo.arguments import require_widths
 from vae_zoo.precision import at_least_single
 
 
@@ -63,7 +63,7 @@ def critic_options(
     Raises:
         ValueError: A width or the learning rate is not positive, or a beta not in [0, 1).
     """
-    positive("hidden", hidden)
+    require_widths("hidden", hidden)
     if not 0 < lr < math.inf:
         raise ValueError(f"lr must be positive, got {lr}")
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):

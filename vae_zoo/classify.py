@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
+from vae_zoo.arguments import require_samples
 from vae_zoo.evaluation.bayes import check, class_log_likelihoods, class_log_posterior
 from vae_zoo.evaluation.examples import SplitName, examples
 from vae_zoo.evaluation.metrics import Mean
-from vae_zoo.objectives import positive
 from vae_zoo.posteriors import Deterministic
 from vae_zoo.restore import restore
 
@@ -26,10 +26,10 @@ def run_classification(
         FileNotFoundError: There is no such run, or it has no checkpoint.
         ValueError: Its model has no label as its condition.
     """
-    positive(samples)
+    require_samples(samples)
     model, data = restore(folder, trust)
     check(model)
-    x, y = examples(data, split, n)
+    x, y = examples(model, data, split, n)
     trained = data.splits.train.y
     assert y is not None  # since there are classes
     assert trained is not None

@@ -11,12 +11,12 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from vae_zoo.arguments import require_samples
 from vae_zoo.comparison.configuration import Configuration, differing, short_names, text
 from vae_zoo.comparison.reading import title
 from vae_zoo.data.loaders import Batch
 from vae_zoo.evaluation.examples import SplitName, examples, shuffle_conditions
 from vae_zoo.evaluation.metrics import ImportanceSampling, Mean, PriorSampling, SampledMean
-from vae_zoo.objectives import positive
 from vae_zoo.posteriors import Deterministic
 from vae_zoo.restore import checkpoint, restore
 from vae_zoo.runs import Run, find_runs, replace
@@ -40,6 +40,16 @@ class Setting(NamedTuple):
     examples: int | None = None
     shuffle_conditions: bool = False
 
+    @property
+    def stem(self) -> str:
+        """Of the file: a part of the examples must not replace the whole."""
+        words = [
+            self.split if self.split != "test" else "",
+            str(self.examples or ""),
+            "shuffled" * self.shuffle_conditions,
+        ]
+        return "_".join(["evaluation", *filter(None, words)])
+
 
 def run_evaluation(folders: Sequence[Path], setting: Setting, trust: Sequence[str] = ()) -> int:
     """Evaluate the runs in or below some folders, print a table and write each run's numbers.
@@ -50,7 +60,7 @@ def run_evaluation(folders: Sequence[Path], setting: Setting, trust: Sequence[st
     Raises:
         ValueError: There is no run, or none that can be evaluated.
     """
-    positive(setting.samples)
+    require_samples(setting.samples)
     if not (runs := find_runs(folders)):
         where = ", ".join(str(folder) for folder in folders)
         raise ValueError(f"no runs in {where}: a run's folder holds a config.yaml")
@@ -72,14 +82,14 @@ def evaluate(run: Run, setting: Setting, trust: Sequence[str], bar: bool) -> dic
     """Evaluate the best model of a run, and write the numbers into the run's folder.
 
     Returns:
-        What ``evaluation.json`` holds; with shuffled conditions, ``evaluation_shuffled.json``.
+        What ``evaluation.json`` holds, or ``evaluation_val_100_shuffled.json`` of another setting.
 
     Raises:
         FileNotFoundError: It has no checkpoint, or its data are not there.
         ValueError: It cannot be restored, or evaluated in this setting.
     """
     model, data = restore(run.folder, trust)
-    batch = examples(data, setting.split, setting.examples)
+    batch = examples(model, data, setting.split, setting.examples)
     if setting.shuffle_conditions:
         if not model.condition.dim:
             raise ValueError("the model has no condition that could be shuffled")
@@ -97,8 +107,8 @@ def evaluate(run: Run, setting: Setting, trust: Sequence[str], bar: bool) -> dic
     }
     for name, mean in _means(model, batch, setting.samples, title(run) if bar else None).items():
         found[name] = mean._asdict()
-    stem = "evaluation_shuffled" if setting.shuffle_conditions else "evaluation"
-    replace(run.folder / f"{stem}.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
+    content = json.dumps(found, indent=2, allow_nan=False) + "\n"
+    replace(run.folder / f"{setting.stem}.json", content)
     return found
 
 
