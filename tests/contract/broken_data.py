@@ -47,6 +47,30 @@ class Leak(Digits):
         return Splits(train, val, test)
 
 
+class OtherLabels(Digits):
+    """Some test examples are trained on, with another label."""
+
+    def __init__(self):
+        super().__init__(binarization="none")
+
+    def load(self):
+        train, val, test = super().load()
+        train.x[:20], train.y[:20] = test.x[:20], (test.y[:20] + 1) % 10
+        return Splits(train, val, test)
+
+
+class ChosenOnTest(Digits):
+    """Has val examples in test."""
+
+    def __init__(self):
+        super().__init__(binarization="none")
+
+    def load(self):
+        train, val, test = super().load()
+        joined = Split(torch.cat([test.x, val.x[:40]]), torch.cat([test.y, val.y[:40]]))
+        return Splits(train, val, joined)
+
+
 class NoNines(Digits):
     """Labels are 0 to 9 in train and 0 to 8 in val."""
 
@@ -88,6 +112,30 @@ class TestsOnVal(Digits):
         return self.val_dataloader()
 
 
+class LabelsBackwards(Digits):
+    """Turns the labels of a batch against its examples."""
+
+    def __init__(self):
+        super().__init__(batch_size=300)  # more than val has: it is evaluated as it is seen
+
+    def batch(self, x, y):
+        x, y = super().batch(x, y)
+        return x, y.flip(0)
+
+
+class CentredOnTheBatch(Digits):
+    def __init__(self):
+        super().__init__(binarization="none", batch_size=300)
+        self.support = "real"
+
+    def picture(self, x, y):
+        return None
+
+    def batch(self, x, y):
+        x, y = super().batch(x, y)
+        return x - x.mean(), y
+
+
 class ChangesInPlace(Digits):
     """Inverts the first images that it is given, where they are stored."""
 
@@ -117,10 +165,17 @@ class Bright(Digits):
         return 255 * x
 
 
+class AnotherPicture(Digits):
+    def picture(self, x, y):
+        return torch.rand_like(x)
+
+
 BROKEN = {
     Grey: "as declared",
     NotANumber: "as declared",
     Leak: "splits are disjoint",
+    OtherLabels: "splits are disjoint",
+    ChosenOnTest: "splits are disjoint",
     ManyLabels: "labels in all splits",
     NoNines: "labels in all splits",
     SeedOfTheRun: "the same again",
@@ -128,9 +183,12 @@ BROKEN = {
     OrderByChance: "order of the training",
     DropsTheLast: "evaluated once",
     TestsOnVal: "evaluated once",
+    LabelsBackwards: "batches of any size",
+    CentredOnTheBatch: "batches of any size",
     ChangesInPlace: "stored examples stay",
     OtherExamples: "examples to start from",
     TooFewExamples: "examples to start from",
     TwoChannels: "picture",
     Bright: "picture",
+    AnotherPicture: "picture",
 }

@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from torch.distributions import Independent
+from torch.distributions import Independent, LogNormal
 from torch.distributions import Normal as NormalDistribution
 
 from vae_zoo.likelihoods import Bernoulli, ContinuousBernoulli, DiscretizedLogistic, Normal
@@ -58,7 +58,8 @@ class OutsideTheUnit(FromWrong, ContinuousBernoulli):
     class family(Wrong):  # noqa: N801
         def sample(self, sample_shape=()):
             x = super().sample(sample_shape)
-            return torch.where(x > 0.9, x + 1, x)
+            x[0] += 1  # of many
+            return x
 
 
 class NotQuiteLevels(FromWrong, DiscretizedLogistic):
@@ -75,6 +76,47 @@ class TooWide(FromWrong, Normal):
         def sample(self, sample_shape=()):
             x = super().sample(sample_shape)
             return self.mean + 1.1 * (x - self.mean)
+
+
+class NaNOutside(Normal):
+    """Log-normal: its logarithm of what is negative is NaN, where -inf is due."""
+
+    def forward(self, params):
+        p = LogNormal(*self.split(params), validate_args=False)
+        return Independent(p, len(self.shape), validate_args=False)
+
+
+class RightForTwoPixels(FromWrong, Normal):
+    """Has the constant of two pixels, for any number of them."""
+
+    class family(Wrong):  # noqa: N801
+        def log_prob(self, value):
+            return super().log_prob(value) + 0.5 * (self.event_shape.numel() - 2)
+
+
+class MeanOverPixels(FromWrong, Normal):
+    """A mean over rows and columns, which is a sum where there is one of each."""
+
+    class family(Wrong):  # noqa: N801
+        def log_prob(self, value):
+            return self.base_dist.log_prob(value).mean((-1, -2)).sum(-1)
+
+
+class Transposed(Normal):
+    def forward(self, params):
+        return super().forward(params.mT)
+
+
+class Mirrored(Bernoulli):
+    """Takes the parameters of the last column for the first."""
+
+    def forward(self, params):
+        return super().forward(params.flip(-1))
+
+
+class ZeroForAPicture(Normal):
+    def point(self, p):
+        return torch.zeros_like(p.mean)
 
 
 class LogitsForAPicture(Bernoulli):
@@ -151,22 +193,19 @@ class OutsideTheStateDict(Normal):
         return Independent(normal, len(self.shape), validate_args=False)
 
 
-class Vectors(Normal):
-    """Takes no images: breaks nothing."""
-
-    def __init__(self, shape):
-        super().__init__(shape)
-        if len(shape) != 1:
-            raise ValueError(f"shape must be that of a vector, got {shape}")
-
-
 BROKEN = {
     NotIndependent: "shapes",
     StackedLast: "shapes",
     NoConstant: "normalised",
+    NaNOutside: "normalised",
     OutsideTheUnit: "samples in the support",
     NotQuiteLevels: "samples in the support",
     TooWide: "samples follow the density",
+    RightForTwoPixels: "more pixels",
+    MeanOverPixels: "more pixels",
+    Transposed: "more pixels",
+    Mirrored: "more pixels",
+    ZeroForAPicture: "what stands for it",
     LogitsForAPicture: "what stands for it",
     VarianceOfTheBatch: "examples apart",
     OverflowsEarly: "extreme parameters",

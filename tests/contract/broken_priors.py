@@ -1,25 +1,20 @@
-"""Priors that break the contract, each in one property; and ones that keep it."""
+"""Priors that break the contract, each in one property."""
 
+import numpy as np
 import torch
 from torch import nn
-from torch.distributions import (
-    Categorical,
-    Independent,
-    MixtureSameFamily,
-    Normal,
-    TransformedDistribution,
-    Uniform,
-)
-from torch.distributions.transforms import AffineTransform
+from torch.distributions import Categorical, Independent, LogNormal, MixtureSameFamily, Normal
 
-from vae_zoo.priors import ConditionalNormal, LearnedNormal, MixtureOfNormals, Prior
+from vae_zoo.priors import ConditionalNormal, LearnedNormal, MixtureOfNormals
 
 
 class Wrong(Independent):
     """A normal of which one method is replaced by that of a class below."""
 
     def expand(self, batch_shape, _instance=None):
-        return type(self)(self.base_dist.expand((*batch_shape, 2)), 1, validate_args=False)
+        return type(self)(
+            self.base_dist.expand((*batch_shape, *self.event_shape)), 1, validate_args=False
+        )
 
 
 class FromWrong(LearnedNormal):
@@ -84,7 +79,9 @@ class StraightThrough(MixtureOfNormals):
         def rsample(self, sample_shape=()):
             which = self.mixture_distribution.sample(sample_shape)
             drawn = self.component_distribution.rsample(sample_shape)
-            return drawn.gather(-2, which[..., None, None].expand(*which.shape, 1, 2)).squeeze(-2)
+            return drawn.gather(
+                -2, which[..., None, None].expand(*which.shape, 1, *self.event_shape)
+            ).squeeze(-2)
 
         def expand(self, batch_shape, _instance=None):
             new = self._get_checked_instance(StraightThrough.Mixture, _instance)
@@ -120,9 +117,82 @@ class NormalisedOverTheBatch(ConditionalNormal):
         return Independent(Normal(loc, p.scale, validate_args=False), 1, validate_args=False)
 
 
+class SecondUnnormalised(ConditionalNormal):
+    """Is a density given the first condition and the third, alone."""
+
+    class family(Wrong):  # noqa: N801
+        def log_prob(self, value):
+            return super().log_prob(value) + 0.1 * self.second
+
+        def expand(self, batch_shape, _instance=None):
+            new = super().expand(batch_shape)
+            new.second = self.second.expand(batch_shape)
+            return new
+
+    def forward(self, c):
+        p = self.family(super().forward(c).base_dist, 1, validate_args=False)
+        p.second = c[:, 1]
+        return p
+
+
+class RightInTwoDimensions(FromWrong):
+    """Has the constant of two dimensions, in any number of them."""
+
+    class family(Wrong):  # noqa: N801
+        def log_prob(self, value):
+            return super().log_prob(value) + 0.5 * (self.event_shape[0] - 2)
+
+
+class SameForAll(FromWrong):
+    """Draws once where several samples are asked for."""
+
+    class family(Wrong):  # noqa: N801
+        def sample(self, sample_shape=()):
+            return super().sample().expand(*sample_shape, *self.batch_shape, -1)
+
+
+class NoiseOfNumpy(FromWrong):
+    class family(Wrong):  # noqa: N801
+        def sample(self, sample_shape=()):
+            shape = (*sample_shape, *self.batch_shape, *self.event_shape)
+            noise = torch.from_numpy(np.random.default_rng().standard_normal(shape))
+            return (self.mean + self.stddev * noise.to(self.mean)).detach()
+
+
+class GradientOfTheBatch(FromWrong):
+    """Has a right density, whose gradient is that of the mean of a batch besides."""
+
+    class family(Wrong):  # noqa: N801
+        def log_prob(self, value):
+            log_prob = super().log_prob(value)
+            return log_prob + log_prob.mean() - log_prob.mean().detach()
+
+        has_rsample = False
+
+
+class TimesZero(LearnedNormal):
+    """Has a parameter that changes nothing, though a gradient reaches it."""
+
+    def __init__(self, latent_dim, condition_dim=0):
+        super().__init__(latent_dim, condition_dim)
+        self.extra = nn.Parameter(torch.ones(latent_dim))
+
+    def forward(self, c):
+        loc = self.loc + 0 * self.extra
+        return Independent(Normal(loc, self.log_scale.exp(), validate_args=False), 1)
+
+
+class NaNOutside(LearnedNormal):
+    """Log-normal: its logarithm of what is negative is NaN, where -inf is due."""
+
+    def forward(self, c):
+        p = LogNormal(self.loc, self.log_scale.exp(), validate_args=False)
+        return Independent(p, 1, validate_args=False)
+
+
 class IgnoresTheCondition(ConditionalNormal):
     def forward(self, c):
-        return super().forward(c * 0)
+        return super().forward(torch.ones_like(c))
 
 
 class NaNFarOut(FromWrong):
@@ -168,41 +238,28 @@ class OutsideTheStateDict(LearnedNormal):
         return Independent(Normal(loc, self.log_scale.exp(), validate_args=False), 1)
 
 
-class Bounded(Prior):
-    """Uniform on a square: breaks nothing."""
-
-    def __init__(self, latent_dim, condition_dim=0):
-        super().__init__(latent_dim, condition_dim)
-        self.register_buffer("low", -torch.ones(latent_dim))
-
-    def forward(self, c):
-        return Independent(Uniform(self.low, -self.low, validate_args=False), 1)
-
-
-class Affine(LearnedNormal):
-    """A transformed normal: breaks nothing."""
-
-    def forward(self, c):
-        p = super().forward(c)
-        return TransformedDistribution(p, AffineTransform(1.0, 2.0, 1), validate_args=False)
-
-
 BROKEN = {
     NotIndependent: "shapes",
     OneSampleForAll: "shapes",
     Unnormalised: "integrates to 1",
+    SecondUnnormalised: "integrates to 1",
     ForgetsTheJacobian: "samples follow the density",
     SharedNoise: "samples follow the density",
+    RightInTwoDimensions: "five dimensions",
+    SameForAll: "fresh samples",
+    NoiseOfNumpy: "fresh samples",
+    GradientOfTheBatch: "codes apart",
     DetachedSamples: "gradient of its samples",
     StraightThrough: "gradient of its samples",
     Unused: "gradient in its parameters",
+    TimesZero: "gradient in its parameters",
     Hidden: "gradient in its parameters",
     NormalisedOverTheBatch: "each condition its own density",
     IgnoresTheCondition: "each condition its own density",
     NaNFarOut: "finite far out",
+    NaNOutside: "finite far out",
     PlainTensor: "double precision",
     SingleSamples: "double precision",
     HalfUnderAutocast: "single precision",
     OutsideTheStateDict: "copies",
 }
-RIGHT = [Bounded, Affine]

@@ -181,7 +181,7 @@ ERRORS = {
     "check FreeBits": "FreeBits needs --inner: add it, with a value",
     "check MixtureOfNormals --components 0": "components must be at least 1, got 0",
     "check MixtureOfNormals --latent_dim 3": "latent_dim: there is no such option",
-    "check Normal --variance -1": "variance must be positive, got -1",
+    "check Normal --variance -1": "variance must be positive and finite, got -1",
     "check Ring --train 1": "train must be at least 4, got 1",
     "check Completion": "Completion needs --of: add it, with a value",
     "check Digits --binarization on": "binarization: on is none of threshold, none",

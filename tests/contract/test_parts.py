@@ -5,7 +5,14 @@ from functools import partial
 import pytest
 import torch
 
-from tests.contract import broken_data, broken_likelihoods, broken_priors
+from tests.contract import (
+    broken_data,
+    broken_likelihoods,
+    broken_priors,
+    right_data,
+    right_likelihoods,
+    right_priors,
+)
 from vae_zoo.contract import check_data, check_likelihood, check_prior
 from vae_zoo.data import Digits
 from vae_zoo.likelihoods import Bernoulli, Normal
@@ -34,8 +41,9 @@ def test_what_is_broken_fails_in_the_property_that_it_breaks(check, family, name
 @pytest.mark.parametrize(
     ("check", "family"),
     [
-        *((check_prior, family) for family in broken_priors.RIGHT),
-        (check_likelihood, broken_likelihoods.Vectors),
+        *((check_prior, family) for family in right_priors.RIGHT),
+        *((check_likelihood, family) for family in right_likelihoods.RIGHT),
+        *((check_data, family) for family in right_data.RIGHT),
         (check_likelihood, partial(Normal, variance=0.01, learned="decoded")),
         (check_data, partial(Digits, binarization="none")),
     ],
@@ -80,15 +88,47 @@ def test_what_does_not_apply_is_said_with_the_reason():
     found = {one.name: one.figure for one in check_prior(StandardNormal)}
     assert found["gradient in its parameters"] == "does not apply: it has no parameters"
     assert found["each condition its own density"] == "does not apply: it is no p(z | c)"
-    found = {one.name: one.figure for one in check_prior(broken_priors.Bounded)}
+    found = {one.name: one.figure for one in check_prior(right_priors.Bounded)}
     assert found["finite far out"] == "-inf: it has bounds, and a KL may be infinite"
 
 
 def test_a_refused_option_is_the_error_of_the_constructor():
-    with pytest.raises(ValueError, match="variance must be positive, got -1"):
+    with pytest.raises(ValueError, match=r"variance must be positive.*, got -1"):
         check_likelihood(partial(Normal, variance=-1.0))
     with pytest.raises(ValueError, match="split_seed must be non-negative, got -1"):
         check_data(partial(Digits, split_seed=-1))
+
+
+def test_a_likelihood_that_takes_no_shape_is_refused_as_the_first():
+    class OfNoShape(Normal):
+        def __init__(self, shape):
+            raise ValueError(f"shape must be another, got {shape}")
+
+    with pytest.raises(ValueError, match=r"shape must be another, got \(2, 1, 1\)"):
+        check_likelihood(OfNoShape)
+
+
+def test_a_prior_that_refuses_two_dimensions_is_told_what_to_do():
+    with pytest.raises(ValueError, match=r"at least 3, got 2 \(the check is in two dimensions"):
+        check_prior(right_priors.OfSpace)
+
+
+def test_nan_outside_of_the_support_is_told_as_such():
+    found = {
+        **failed(check_prior(broken_priors.NaNOutside)),
+        **failed(check_likelihood(broken_likelihoods.NaNOutside)),
+    }
+    assert set(found) == {"finite far out", "normalised"}
+    for figure in found.values():
+        assert "-inf is due outside of its support" in figure
+
+
+def test_what_cannot_be_told_of_more_dimensions_is_said():
+    found = {one.name: one for one in check_prior(right_priors.Correlated)}
+    assert found["five dimensions"].holds is None
+    assert "cannot be told" in found["five dimensions"].figure
+    found = {one.name: one for one in check_prior(right_priors.OfThePlane)}
+    assert "it refuses 5 dimensions" in found["five dimensions"].figure
 
 
 def test_a_constructor_that_fails_is_told_in_a_sentence():

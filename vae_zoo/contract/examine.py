@@ -1,7 +1,8 @@
 """How a contract is gone through: property by property, each with noise of a fixed seed."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -30,6 +31,37 @@ def examine(
     return found
 
 
+@dataclass(frozen=True)
+class Contract(Generic[Subject]):
+    """What all parts of a family are held to.
+
+    Args:
+        make: Makes the subject of the properties, from what makes the part.
+        properties: What looks at each, by its name; without the first, the rest is not reached.
+        not_reached: What is said of the rest.
+    """
+
+    make: Callable[[Callable[..., Any]], Subject]
+    properties: Mapping[str, Callable[[Subject], Verdict]]
+    not_reached: str
+
+    def __call__(self, factory: Callable[..., Any]) -> list[Property]:
+        """Hold a part to the contract.
+
+        Args:
+            factory: The class, or a ``functools.partial`` of it that gives its options.
+
+        Returns:
+            The properties; one fails whose ``holds`` is False.
+
+        Raises:
+            ValueError: It refuses its options.
+            OSError: Files are missing.
+        """
+        not_reached = Verdict(None, f"not reached: {self.not_reached}", "")
+        return examine(self.properties, self.make(factory), not_reached)
+
+
 def _look(look: Callable[[Subject], Verdict], subject: Subject) -> Verdict:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
@@ -43,17 +75,17 @@ def make_first(makers: Iterable[Callable[[], Part]]) -> Part:
     """Make a part in the first of several ways that it does not refuse.
 
     Raises:
-        ValueError: It refuses all, or fails otherwise.
+        ValueError: It refuses all, the first with this, or fails otherwise.
     """
-    refusal = ValueError("there is nothing to make")
+    refusals: list[ValueError] = []
     for make in makers:
         try:
             return make()
         except ValueError as error:
-            refusal = error
+            refusals.append(error)
         except Exception as error:  # of a class of the user's own
             raise ValueError(f"its constructor fails: {type(error).__name__}: {error}") from error
-    raise refusal
+    raise refusals[0]
 
 
 def together(verdicts: Mapping[str, Verdict]) -> Verdict:

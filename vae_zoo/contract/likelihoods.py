@@ -2,106 +2,17 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from functools import cached_property, partial
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
-from torch.distributions import Distribution
 
-from vae_zoo.contract import modules, spaces
-from vae_zoo.contract.examine import examine, make_first
-from vae_zoo.contract.spaces import UNLIKELY, Space, chance
-from vae_zoo.contract.verdict import Property, Verdict
-from vae_zoo.data.splits import Support, check_support
-from vae_zoo.likelihoods import Likelihood
+from vae_zoo.contract import likelihood_densities as densities
+from vae_zoo.contract import modules
+from vae_zoo.contract.examine import Contract
+from vae_zoo.contract.likelihood_cases import EXAMPLES, Likelihoods
+from vae_zoo.contract.likelihood_pixels import more_pixels
+from vae_zoo.contract.verdict import Verdict
 
-EXAMPLES, SAMPLES = 3, 10_000
 EXTREME = 20.0
-TOKENS = (3, 3)  # T and V
-SHAPES: tuple[tuple[int, ...], ...] = ((2, 1, 1), (2,))  # two pixels; the second if it must be
-WIDEST: tuple[Support, ...] = ("tokens", "real", "unit interval", "256 levels", "binary")
-NOT_REACHED = Verdict(None, "not reached: its shapes are wrong", "")
-
-
-class Case(NamedTuple):
-    """Samples of a likelihood at some parameters, what they lie in, and the mass at its points."""
-
-    samples: Tensor
-    space: Space
-    density: Tensor
-
-
-class Likelihoods:
-    """A likelihood of two pixels, or of three tokens out of three.
-
-    It is held to the widest support that it declares: a normal is a density on R², though it may be
-    used for binary data.
-
-    Args:
-        factory: Makes the likelihood, from the shape of the data.
-
-    Raises:
-        ValueError: It refuses its options.
-    """
-
-    def __init__(self, factory: Callable[..., Likelihood]) -> None:
-        self.makers = [partial(self._make, factory, shape) for shape in (*SHAPES, TOKENS)]
-        self.made = self.make(seed=0)
-        self.support = next(name for name in WIDEST if name in self.made.supports)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            self.params = 1.5 * torch.randn(EXAMPLES, *self.made.params)
-
-    def make(self, seed: int) -> Likelihood:
-        """Make the likelihood, and move it away from where it starts."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            likelihood = make_first(self.makers)
-            modules.shake(likelihood)
-        return likelihood.eval()
-
-    @staticmethod
-    def _make(factory: Callable[..., Likelihood], shape: tuple[int, ...]) -> Likelihood:
-        likelihood = factory(shape=shape)
-        if not likelihood.supports & set(WIDEST):
-            raise ValueError(f"supports must be some of {', '.join(WIDEST)}")
-        if ("tokens" in likelihood.supports) != (shape == TOKENS):
-            raise ValueError(f"{type(likelihood).__name__} takes no data of shape {shape}")
-        return likelihood
-
-    def one(self, params: Tensor, n: int) -> Distribution:
-        """The likelihood of n examples of the same parameters, in their precision."""
-        likelihood = deepcopy(self.made).to(params.dtype)
-        p: Distribution = likelihood(params.expand(n, *params.shape))
-        return p
-
-    def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        """The log-density of data ``(N, *X)`` by the same parameters."""
-        return self.one(params, len(x)).log_prob(x)
-
-    @cached_property
-    def cases(self) -> list[Case]:
-        """One for each of a few parameters, in double precision."""
-        return [self._case(params) for params in self.params.double()]
-
-    @torch.no_grad()
-    def _case(self, params: Tensor) -> Case:
-        samples = self.one(params, SAMPLES).sample()
-        space = self._space(samples)
-        return Case(samples, space, space.density(partial(self.log_prob, params)))
-
-    def _space(self, samples: Tensor) -> Space:
-        if self.support == "tokens":
-            return spaces.sequences(*TOKENS)
-        flat = {
-            "real": lambda: spaces.plane(samples.flatten(1)),
-            "unit interval": spaces.square,
-            "256 levels": spaces.levels,
-            "binary": spaces.binary,
-        }[self.support]()
-        points = flat.points.view(-1, *self.made.shape)
-        return flat._replace(points=points, find=lambda x: flat.find(x.flatten(1)))
 
 
 def shapes(likelihoods: Likelihoods) -> Verdict:
@@ -127,50 +38,6 @@ def shapes(likelihoods: Likelihoods) -> Verdict:
     ]
     fits = tuple(p.event_shape) == shape and tuple(p.batch_shape) == (EXAMPLES,)
     return Verdict(stacked and fits and not wrong, shown + "".join(wrong), expected)
-
-
-def normalised(likelihoods: Likelihoods) -> Verdict:
-    """Sum the density over all of its support."""
-    totals = [case.density.sum().item() for case in likelihoods.cases]
-    holds = all(abs(total - 1) <= 1e-3 for total in totals)
-    figure = f"{', '.join(f'{total:.5f}' for total in totals)} on {likelihoods.support} data"
-    what = "three tokens" if likelihoods.support == "tokens" else "two pixels"
-    return Verdict(holds, figure, f"1 to 1e-3, of {what}, at each of {EXAMPLES} parameters")
-
-
-@torch.no_grad()
-def samples_in_the_support(likelihoods: Likelihoods) -> Verdict:
-    """Look whether samples are such data as it is a likelihood of."""
-    expected = f"{likelihoods.support} data"
-    samples = likelihoods.made(
-        likelihoods.params.repeat(100, *[1] * (likelihoods.params.dim() - 1))
-    )
-    try:
-        check_support("sampled", samples.sample(), likelihoods.support)
-    except ValueError as error:
-        return Verdict(False, str(error).rpartition("its ")[2], expected)
-    return Verdict(True, expected, expected)
-
-
-def samples_follow_the_density(likelihoods: Likelihoods) -> Verdict:
-    """Count the samples in cells of the support."""
-    p_values = [chance(case.space, case.density, case.samples) for case in likelihoods.cases]
-    expected = f"each at least {UNLIKELY:g}: chi-squared of {SAMPLES} samples"
-    shown = ", ".join(f"{p_value:.2g}" for p_value in p_values)
-    return Verdict(min(p_values) >= UNLIKELY, f"p-values {shown}", expected)
-
-
-@torch.no_grad()
-def point_is_data(likelihoods: Likelihoods) -> Verdict:
-    """Look at what stands for p(x | z) in a picture."""
-    likelihood = likelihoods.made
-    point = likelihood.point(likelihood(likelihoods.params))
-    shape, bounded = (EXAMPLES, *likelihood.shape), likelihoods.support != "real"
-    expected = f"finite, of shape {shape}" + " and in [0, 1]" * bounded
-    low, high = (bound.item() for bound in point.aminmax())
-    figure = f"shape {tuple(point.shape)}, from {low:.3g} to {high:.3g}"
-    inside = bool(point.isfinite().all()) and (not bounded or (low >= 0 and high <= 1))
-    return Verdict(inside and tuple(point.shape) == shape, figure, expected)
 
 
 @torch.no_grad()
@@ -260,10 +127,11 @@ def copies(likelihoods: Likelihoods) -> Verdict:
 
 PROPERTIES: dict[str, Callable[[Likelihoods], Verdict]] = {
     "shapes": shapes,
-    "normalised": normalised,
-    "samples in the support": samples_in_the_support,
-    "samples follow the density": samples_follow_the_density,
-    "what stands for it": point_is_data,
+    "normalised": densities.normalised,
+    "samples in the support": densities.samples_in_the_support,
+    "samples follow the density": densities.samples_follow_the_density,
+    "more pixels": more_pixels,
+    "what stands for it": densities.what_stands_for_it,
     "examples apart": examples_apart,
     "extreme parameters": extreme_parameters,
     "gradient in the decoder": gradient_in_the_decoder,
@@ -272,18 +140,4 @@ PROPERTIES: dict[str, Callable[[Likelihoods], Verdict]] = {
     "single precision": single_precision,
     "copies": copies,
 }
-
-
-def check_likelihood(factory: Callable[..., Likelihood]) -> list[Property]:
-    """Hold a likelihood to the contract.
-
-    Args:
-        factory: The class, or a ``functools.partial`` of it that gives its options.
-
-    Returns:
-        The properties; one fails whose ``holds`` is False.
-
-    Raises:
-        ValueError: It refuses its options.
-    """
-    return examine(PROPERTIES, Likelihoods(factory), NOT_REACHED)
+check_likelihood = Contract(Likelihoods, PROPERTIES, "its shapes are wrong")

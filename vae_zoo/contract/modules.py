@@ -31,7 +31,10 @@ def reaches_all(loss: Tensor, module: nn.Module, others: Iterable[Tensor]) -> Ve
         module: The module.
         others: What else the loss may depend on.
     """
-    expected = "a finite gradient in each of .parameters(), and in nothing that is not listed there"
+    expected = (
+        "a finite gradient, not zero throughout, in each of .parameters(), and in nothing that is "
+        "not listed there"
+    )
     asked = {name: value for name, value in module.named_parameters() if value.requires_grad}
     known = {id(value) for value in (*asked.values(), *others)}
     hidden = [leaf for leaf in _leaves(loss) if id(leaf) not in known]
@@ -44,10 +47,17 @@ def reaches_all(loss: Tensor, module: nn.Module, others: Iterable[Tensor]) -> Ve
         return Verdict(False, "no gradient at all", expected)
     gradients = torch.autograd.grad(loss, list(asked.values()), allow_unused=True)
     for name, gradient in zip(asked, gradients, strict=True):
-        if gradient is None or not gradient.isfinite().all():
-            found = "no gradient" if gradient is None else "a gradient that is not finite"
+        if found := _wrong(gradient):
             return Verdict(False, f"{found} in {name}", expected)
     return Verdict(True, f"all of {', '.join(asked)}", expected)
+
+
+def _wrong(gradient: Tensor | None) -> str:
+    if gradient is None:
+        return "no gradient"
+    if not gradient.isfinite().all():
+        return "a gradient that is not finite"
+    return "" if gradient.any() else "a gradient of zero"
 
 
 def _leaves(loss: Tensor) -> list[Tensor]:
@@ -82,7 +92,7 @@ def follows_to_double(double: nn.Module, single: Tensor, exact: Tensor, samples:
     for name, value in {"log-densities": exact, "samples": samples}.items():
         if value.dtype != torch.float64:
             return Verdict(False, f"{name} in {kind(value)}", expected)
-    off = (distance(single, exact) / exact.abs().clamp(min=1)).max().item()
+    off = (distance(single, exact) / exact.abs().nan_to_num(nan=1.0).clamp(min=1)).max().item()
     return Verdict(off <= 1e-3, f"differs by {off:.1g}", expected)
 
 
@@ -90,14 +100,14 @@ def same_density(value: Tensor, by_copy: Mapping[str, Tensor]) -> Verdict:
     """Compare log-densities with those of copies."""
     expected = "a deep copy, and one that loads its state_dict, give the same density"
     for name, other in by_copy.items():
-        if not torch.equal(value, other):
+        if not torch.allclose(value, other, rtol=0, atol=0, equal_nan=True):
             return Verdict(False, f"another density by its {name}", expected)
     return Verdict(True, "the same", expected)
 
 
 def distance(x: Tensor, y: Tensor) -> Tensor:
-    """How far log-densities are apart, where both may be infinite."""
-    return torch.where(x == y, 0.0, (x - y).abs())
+    """How far log-densities are apart, where both may be infinite, or NaN."""
+    return torch.where((x == y) | (x.isnan() & y.isnan()), 0.0, (x - y).abs())
 
 
 def kind(x: Tensor) -> str:

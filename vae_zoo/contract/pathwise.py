@@ -47,7 +47,7 @@ def compare_gradients(
         direction = gradient / gradient.norm().clamp(min=1e-12)
         found = torch.stack([(one[name] * direction).sum() for one in drawn])
         error = found.std() / REPEATS**0.5 + 1e-3 * size
-        off = ((found.mean() - gradient.norm()).abs() / error).item()
+        off = ((found.mean() - gradient.norm()).abs() / error).nan_to_num(nan=torch.inf).item()
         if off >= worst:
             worst = off
             figure = f"{found.mean():.4g} for {gradient.norm():.4g} by {name}, {off:.1f} errors off"
@@ -69,7 +69,12 @@ def _of_integral(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The parameters that the density depends on, and the gradient of the integral by each."""
     total = {name: torch.zeros_like(value) for name, value in parameters.items()}
-    for points, weights in space.chunks():
+    for whole, volumes in space.chunks():
+        with torch.no_grad():  # else the gradient were NaN wherever there is no density
+            inside = log_prob(whole).isfinite()
+        if not inside.any():
+            continue
+        points, weights = whole[inside], volumes[inside]
         loss = (f(points) * log_prob(points).exp() * weights).sum()
         if not loss.requires_grad:
             return {}, {}

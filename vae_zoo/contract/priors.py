@@ -1,111 +1,16 @@
 """What every prior must satisfy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import deepcopy
-from functools import partial
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
-from torch.distributions import Distribution
 
 from vae_zoo.contract import modules
-from vae_zoo.contract.examine import examine, make_first, together
+from vae_zoo.contract import prior_densities as densities
+from vae_zoo.contract.examine import Contract, together
 from vae_zoo.contract.pathwise import compare_gradients
-from vae_zoo.contract.spaces import UNLIKELY, chance, plane
-from vae_zoo.contract.verdict import Property, Verdict
-from vae_zoo.networks import MLP
-from vae_zoo.posteriors import DiagonalNormal
-from vae_zoo.priors import Prior
-
-LATENT_DIM, CONDITION_DIM, FEATURES = 2, 3, 5
-SAMPLES = 20_000
-FAR = 10.0
-NOT_REACHED = Verdict(None, "not reached: its shapes are wrong", "")
-
-
-class Encoder:
-    """The encoder of a model of vectors, which a VampPrior asks."""
-
-    def __init__(self, condition_dim: int) -> None:
-        self.network = MLP((FEATURES,), (2 * LATENT_DIM,), condition_dim, hidden=(8,))
-        self.posterior = DiagonalNormal(LATENT_DIM)
-
-    def encode(self, x: Tensor, c: Tensor, index: Tensor | None = None) -> Distribution:
-        """Return q(z | x), as the VAE does for what is no batch."""
-        params = self.network(x, c)
-        return self.posterior(params if index is None else params[index])  # type: ignore[no-any-return]
-
-
-class Case(NamedTuple):
-    """A prior, with what it may depend on.
-
-    Args:
-        prior: The prior, whose parameters are no longer those that it starts from.
-        encoder: What it may encode with.
-        c: A condition for each of three examples ``(3, C)``, or none for all ``(1, 0)``.
-    """
-
-    prior: Prior
-    encoder: Encoder
-    c: Tensor
-
-    def double(self) -> "Case":
-        """The same in double precision."""
-        prior, encoder = deepcopy((self.prior, self.encoder))
-        encoder.network.double()
-        return Case(prior.double(), encoder, self.c.double())
-
-    def one(self, n: int) -> Distribution:
-        """The prior of n examples of the first condition."""
-        return self.prior(self.c[:1]).expand((n,))  # type: ignore[no-any-return]
-
-    def log_prob(self, z: Tensor) -> Tensor:
-        """The log-density of codes ``(N, D)``, given the first condition."""
-        return self.one(len(z)).log_prob(z)
-
-
-class Priors:
-    """A prior p(z), and as p(z | c), where it takes a condition.
-
-    Args:
-        factory: Makes the prior, from its sizes.
-
-    Raises:
-        ValueError: It refuses its options.
-    """
-
-    def __init__(self, factory: Callable[..., Prior]) -> None:
-        self.factory = factory
-        self.made = {}
-        makers = {name: partial(self.make, dim) for name, dim in self.names.items()}
-        for name, make in makers.items():
-            try:
-                self.made[name] = make_first([make])
-            except ValueError:
-                if name == "p(z | c)" and not self.made:
-                    raise
-
-    names: Mapping[str, int] = {"p(z)": 0, "p(z | c)": CONDITION_DIM}
-
-    def make(self, condition_dim: int, seed: int = 0) -> Case:
-        """Make a prior as the VAE does, and move it away from where it starts."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            prior = self.factory(latent_dim=LATENT_DIM, condition_dim=condition_dim)
-            encoder = Encoder(condition_dim)
-            prior.build((FEATURES,), encoder.encode)
-            if prior.examples:
-                prior.begin(torch.rand(prior.examples, FEATURES), None)
-            modules.shake(prior)
-        c = torch.eye(condition_dim) if condition_dim else torch.zeros(1, 0)
-        return Case(prior.eval(), encoder, c)
-
-    @property
-    def cases(self) -> Mapping[str, Case]:
-        """Those of which the densities differ: one that ignores c has the same in both."""
-        kept = {name: case for name, case in self.made.items() if case.prior(case.c).batch_shape}
-        return kept | {name: case for name, case in self.made.items() if name == "p(z)"}
+from vae_zoo.contract.prior_cases import LATENT_DIM, Case, Priors
+from vae_zoo.contract.verdict import Verdict
 
 
 def shapes(priors: Priors) -> Verdict:
@@ -134,32 +39,6 @@ def _shapes(case: Case) -> Verdict:
     return Verdict(True, shown, expected)
 
 
-def integrates_to_one(priors: Priors) -> Verdict:
-    """Sum the density over the plane."""
-    return together({name: _integral(case.double()) for name, case in priors.cases.items()})
-
-
-@torch.no_grad()
-def _integral(case: Case) -> Verdict:
-    space = plane(case.one(SAMPLES).sample())
-    total = space.density(case.log_prob).sum().item()
-    return Verdict(abs(total - 1) <= 5e-3, f"{total:.5f}", "1 to 5e-3, in two dimensions")
-
-
-def samples_follow_the_density(priors: Priors) -> Verdict:
-    """Count the samples in cells of the plane."""
-    return together({name: _samples(case.double()) for name, case in priors.cases.items()})
-
-
-@torch.no_grad()
-def _samples(case: Case) -> Verdict:
-    samples = case.one(SAMPLES).sample()
-    space = plane(samples)
-    p_value = chance(space, space.density(case.log_prob), samples)
-    expected = f"at least {UNLIKELY:g}: chi-squared of {SAMPLES} samples in 64 cells"
-    return Verdict(p_value >= UNLIKELY, f"p-value {p_value:.2g}", expected)
-
-
 def gradient_of_samples(priors: Priors) -> Verdict:
     """Compare the gradient through samples with that of the sum over the plane."""
     return together({name: _pathwise(case.double()) for name, case in priors.cases.items()})
@@ -181,8 +60,8 @@ def gradient_in_parameters(priors: Priors) -> Verdict:
 
 
 def _reached(case: Case) -> Verdict:
-    n = max(len(case.c), 3)
-    loss = case.prior(case.c).expand((n,)).log_prob(torch.ones(n, LATENT_DIM)).sum()
+    p = case.some()
+    loss = p.log_prob(p.sample((4,))).sum()
     return modules.reaches_all(loss, case.prior, case.encoder.network.parameters())
 
 
@@ -200,24 +79,6 @@ def each_condition_its_own(priors: Priors) -> Verdict:
     if torch.equal(alone, alone[:1].expand_as(alone)):
         return Verdict(False, "the same density given any condition", expected)
     return Verdict(off <= 1e-4, f"differs by {off:.1g}", expected)
-
-
-def finite_far_out(priors: Priors) -> Verdict:
-    """Take the log-density and its gradient far from the origin."""
-    return together({name: _far(case) for name, case in priors.cases.items()})
-
-
-def _far(case: Case) -> Verdict:
-    expected = f"finite, with its gradient by z, at ±{FAR:g}"
-    signs = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
-    z = (FAR * signs).requires_grad_()
-    log_prob = case.log_prob(z)
-    lowest = f"{log_prob.min():.4g}"
-    if log_prob.isneginf().any():
-        return Verdict(None, f"{lowest}: it has bounds, and a KL may be infinite", expected)
-    (gradient,) = torch.autograd.grad(log_prob.sum(), z)
-    finite = bool(log_prob.isfinite().all() and gradient.isfinite().all())
-    return Verdict(finite, f"{lowest}, gradient {gradient.norm(dim=1).max():.3g}", expected)
 
 
 def double_precision(priors: Priors) -> Verdict:
@@ -269,28 +130,17 @@ def _copies(priors: Priors, condition_dim: int, case: Case) -> Verdict:
 
 PROPERTIES: dict[str, Callable[[Priors], Verdict]] = {
     "shapes": shapes,
-    "integrates to 1": integrates_to_one,
-    "samples follow the density": samples_follow_the_density,
+    "integrates to 1": densities.integrates_to_one,
+    "samples follow the density": densities.samples_follow_the_density,
+    "five dimensions": densities.more_dimensions,
+    "fresh samples": densities.fresh_samples,
+    "codes apart": densities.codes_apart,
     "gradient of its samples": gradient_of_samples,
     "gradient in its parameters": gradient_in_parameters,
     "each condition its own density": each_condition_its_own,
-    "finite far out": finite_far_out,
+    "finite far out": densities.finite_far_out,
     "double precision": double_precision,
     "single precision": single_precision,
     "copies": copies,
 }
-
-
-def check_prior(factory: Callable[..., Prior]) -> list[Property]:
-    """Hold a prior to the contract.
-
-    Args:
-        factory: The class, or a ``functools.partial`` of it that gives its options.
-
-    Returns:
-        The properties; one fails whose ``holds`` is False.
-
-    Raises:
-        ValueError: It refuses its options.
-    """
-    return examine(PROPERTIES, Priors(factory), NOT_REACHED)
+check_prior = Contract(Priors, PROPERTIES, "its shapes are wrong")

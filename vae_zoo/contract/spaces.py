@@ -14,6 +14,7 @@ SIDE = 240  # points in each of two dimensions
 CELLS = 8  # likewise
 CHUNK = 1_000  # points at once
 FEWEST = 5  # samples that are expected in a cell
+HUGE = 300.0  # of a logarithm, so that products are finite
 UNLIKELY = 1e-6
 
 
@@ -38,7 +39,7 @@ class Space(NamedTuple):
             yield self.points[start : start + CHUNK], self.weights[start : start + CHUNK]
 
     def density(self, log_prob: Callable[[Tensor], Tensor]) -> Tensor:
-        """The mass at each point, of shape ``(M,)``."""
+        """The mass at each point, of shape ``(M,)``; NaN where the log-density is."""
         parts = [log_prob(points) for points, _ in self.chunks()]
         return torch.cat(parts).double().exp() * self.weights
 
@@ -57,10 +58,36 @@ def plane(samples: Tensor, side: int = SIDE) -> Space:
     return Space(z, slope.prod(dim=1) / side**2, _cells(points), find)
 
 
-def square() -> Space:
-    """The unit square."""
-    points, weights = _lattice(SIDE)
-    return Space(points, weights, _cells(points), _cells)
+def square(samples: Tensor) -> Space:
+    """The unit square, finest where samples ``(N, 2)`` lie: as a plane of logits."""
+    logits = plane(to_logits(samples))
+    slope = logits.points.sigmoid() * (-logits.points).sigmoid()
+    weights = logits.weights * slope.prod(dim=1)
+    return Space(
+        from_logits(logits.points), weights, logits.cells, lambda x: logits.find(to_logits(x))
+    )
+
+
+def quadrant(samples: Tensor) -> Space:
+    """All pairs of positive numbers, finest where samples ``(N, 2)`` lie: a plane of logarithms."""
+    logs = plane(samples.log())
+    points = logs.points.clamp(-HUGE, HUGE).exp()
+    return Space(points, logs.weights * points.prod(1), logs.cells, lambda x: logs.find(x.log()))
+
+
+def to_logits(x: Tensor) -> Tensor:
+    """The logits of numbers in [0, 1], of which the ends are moved inside."""
+    return _inside(x).logit()
+
+
+def from_logits(logits: Tensor) -> Tensor:
+    """The numbers of logits, none of them rounded to 0 or 1, where a density may be infinite."""
+    return _inside(logits.sigmoid())
+
+
+def _inside(x: Tensor) -> Tensor:
+    precision = torch.finfo(x.dtype)
+    return x.clamp(precision.tiny, 1 - precision.eps)
 
 
 def levels() -> Space:
@@ -101,7 +128,8 @@ def _cells(points: Tensor) -> Tensor:
 def chance(space: Space, density: Tensor, samples: Tensor) -> float:
     """How likely samples are at least as uneven as these, if they are of the density.
 
-    By a chi-squared test of the cells. The density is divided by its sum, which is judged apart.
+    By a chi-squared test of the cells. The density is divided by its sum, which is judged apart;
+    where it is NaN, it has no mass.
 
     Args:
         space: Where the samples lie.
@@ -111,12 +139,17 @@ def chance(space: Space, density: Tensor, samples: Tensor) -> float:
     number = int(space.cells.max()) + 1
     found = space.find(samples)
     counts = torch.bincount(found, minlength=number)[:number].double().numpy()
-    mass = torch.zeros(number).double().index_add(0, space.cells, density).numpy()
+    known = density.nan_to_num(nan=0.0, posinf=torch.inf)
+    mass = torch.zeros(number).double().index_add(0, space.cells, known).numpy()
+    if not 0 < mass.sum() < np.inf:
+        return 0.0
     expected = mass / mass.sum() * len(samples)
     order = np.argsort(expected)
     # The rarest cells are one, since chi-squared is the limit of many samples in each.
     rare = int(np.searchsorted(expected[order].cumsum(), FEWEST)) + 1
     starts = np.array([0, *range(rare, number)])
     expected, counts = (np.add.reduceat(values[order], starts) for values in (expected, counts))
+    if len(starts) == 1:  # all in one cell, which tells nothing
+        return 1.0
     statistic = ((counts - expected) ** 2 / expected).sum()
     return float(chi2.sf(statistic, len(starts) - 1))
