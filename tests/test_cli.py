@@ -434,7 +434,7 @@ ERRORS = {
     ),
     "--data.binarization none": (
         "Bernoulli is a likelihood of binary data, but the data are unit interval: binarize them "
-        "(--data.binarization), or use --model.likelihood Normal"
+        "(--data.binarization), or use --model.likelihood ContinuousBernoulli or Normal"
     ),
     "--data.batch_size 5000": "must be at most 1397: there are 1397 training examples, got 5000",
     "--data.batch_size 0": "data.batch_size: batch_size must be at least 1, got 0",

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from vae_zoo import likelihoods
 from vae_zoo.likelihoods import (
     Bernoulli,
     Categorical,
@@ -11,7 +12,9 @@ from vae_zoo.likelihoods import (
     DiscretizedLogistic,
     LaplaceLikelihood,
     Normal,
+    Tokens,
 )
+from vae_zoo.likelihoods.base import FITTING
 
 SCALED = [Normal, LaplaceLikelihood, DiscretizedLogistic]
 
@@ -136,3 +139,13 @@ def test_only_grey_values_are_said_to_be_binarized(support):
     assert ("--data.binarization" in str(caught.value)) == (
         support in ("unit interval", "256 levels")
     )
+
+
+@pytest.mark.parametrize("support", FITTING)
+def test_data_that_do_not_fit_are_refused_with_a_likelihood_that_does(support):
+    for name in FITTING[support].split(" or "):
+        assert support in getattr(likelihoods, name).supports
+    for family in (Bernoulli, Tokens, Normal):
+        if support not in family.supports:
+            with pytest.raises(ValueError, match=f"--model.likelihood {FITTING[support]}$"):
+                family((4, 3)).check_support(support)

@@ -166,9 +166,9 @@ def test_wrong_options_are_refused(options, message):
 
 
 def test_data_that_are_no_tokens_are_refused_and_a_remedy_is_named():
-    with pytest.raises(ValueError, match=r"of shape \(T, V\), but .* \(1, 8, 8\): use data of tok"):
+    with pytest.raises(ValueError, match=r"of shape \(T, V\), but .* \(1, 8, 8\): use --data Text"):
         Tokens((1, 8, 8))
-    with pytest.raises(ValueError, match=r"Tokens is a likelihood of tokens data.* Text"):
+    with pytest.raises(ValueError, match=r"Tokens is a likelihood of tokens data.* Normal$"):
         Tokens(SHAPE).check_support("real")
 
 

@@ -11,6 +11,14 @@ from torch.distributions import Distribution
 GREY = frozenset({"unit interval", "256 levels"})  # what can be binarized
 DISCRETE = frozenset({"binary", "256 levels", "tokens"})
 
+FITTING = {  # of each support, what a user would try first
+    "binary": "Bernoulli",
+    "unit interval": "ContinuousBernoulli or Normal",
+    "256 levels": "DiscretizedLogistic",
+    "real": "Normal",
+    "tokens": "Tokens",
+}
+
 
 class Likelihood(nn.Module, ABC):
     """A family of p(x | z), normalised over its support.
@@ -20,7 +28,6 @@ class Likelihood(nn.Module, ABC):
     """
 
     supports: ClassVar[frozenset[str]]  # the data that it is a likelihood of
-    remedy: ClassVar[str] = "choose another likelihood"  # of data that it is none of
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
@@ -67,7 +74,8 @@ class Likelihood(nn.Module, ABC):
             first = "binarize them (--data.binarization), or " if binarize else ""
             raise ValueError(
                 f"{type(self).__name__} is a likelihood of {' or '.join(sorted(self.supports))} "
-                f"data, but the data are {support}: {first}{self.remedy}"
+                f"data, but the data are {support}: {first}use "
+                f"--model.likelihood {FITTING.get(support, 'of your own')}"
             )
 
 

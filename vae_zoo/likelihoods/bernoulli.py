@@ -19,7 +19,6 @@ class Bernoulli(Likelihood):
     """
 
     supports = frozenset({"binary"})
-    remedy = "use --model.likelihood Normal"
 
     @property
     def params(self) -> tuple[int, ...]:

@@ -23,7 +23,6 @@ class Categorical(Likelihood):
     """
 
     supports = frozenset({"256 levels"})
-    remedy = "use --model.likelihood Bernoulli for binary data, or Normal"
 
     @property
     def params(self) -> tuple[int, ...]:

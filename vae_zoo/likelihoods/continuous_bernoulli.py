@@ -26,7 +26,6 @@ class ContinuousBernoulli(Likelihood):
     """
 
     supports = frozenset({"unit interval", "256 levels"})
-    remedy = "use --model.likelihood Bernoulli for binary data, or Normal for real"
 
     @property
     def params(self) -> tuple[int, ...]:

@@ -40,7 +40,6 @@ class DiscretizedLogistic(LocationScale):
     """
 
     supports = frozenset({"256 levels"})
-    remedy = "use --model.likelihood Bernoulli for binary data, or Normal"
 
     def __init__(
         self, shape: Sequence[int], scale: float = 0.1, learned: Learned = "pixel"

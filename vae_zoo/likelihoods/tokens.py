@@ -45,7 +45,6 @@ class Tokens(Likelihood):
     """
 
     supports = frozenset({"tokens"})
-    remedy = "use data of tokens, such as --data Text, or another likelihood"
 
     def __init__(
         self,
@@ -58,7 +57,7 @@ class Tokens(Likelihood):
         if len(shape) != 2:
             raise ValueError(
                 "Tokens is a likelihood of T tokens out of V, of shape (T, V), but the data have "
-                f"the shape {tuple(shape)}: {self.remedy}"
+                f"the shape {tuple(shape)}: use --data Text, or another likelihood"
             )
         for name, width in (("features", features), ("hidden", hidden)):
             if width < 1:
