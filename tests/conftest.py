@@ -1,5 +1,6 @@
 """What every test starts from: fixed noise, and a trainer that prints and writes nothing."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,3 +29,14 @@ def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
         enable_progress_bar=False,
         logger=False,
     )
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder to work in, without W&B; what a command sets in this process is undone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", ["vae-zoo"])
+    for name in ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "VAE_ZOO_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WANDB_MODE", "disabled")

@@ -45,15 +45,7 @@ class Broken(Regularizer):
 '''
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    """An empty folder to work in, without W&B; what the command sets in this process is undone."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "argv", ["vae-zoo"])
-    for name in ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "VAE_ZOO_NAME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("WANDB_MODE", "disabled")
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def run(*words):

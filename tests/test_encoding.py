@@ -32,13 +32,7 @@ class Mine(KL):
 """
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "argv", ["vae-zoo"])
-    for name in ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "VAE_ZOO_NAME"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def run(*words):

@@ -26,12 +26,7 @@ SMALL = [*("--model.encoder.hidden", "[8]"), *("--model.decoder.hidden", "[8]")]
 LINE = "To be, or not to be: that is the question.\n"
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "argv", ["vae-zoo"])
-    monkeypatch.setenv("WANDB_MODE", "disabled")
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def run(*words):

@@ -27,12 +27,12 @@ FIT = [
     *("fit", "-c", "base", "--name", "a", "--trainer.max_epochs", "1"),
     *("--trainer.limit_train_batches", "2", "--trainer.accelerator", "cpu"),
     *(
-        "--trainer.logger",
-        "false",
         "--model.encoder.hidden",
         "[8]",
         "--model.decoder.hidden",
         "[8]",
+        "--trainer.logger",
+        "false",
     ),
 ]
 MINE = """
@@ -43,13 +43,7 @@ class Mine(KL):
 """
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "argv", ["vae-zoo"])
-    for name in ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "VAE_ZOO_NAME"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def fit(tmp_path, *words):
