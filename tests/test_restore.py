@@ -26,14 +26,8 @@ class Evil(KL):
 FIT = [
     *("fit", "-c", "base", "--name", "a", "--trainer.max_epochs", "1"),
     *("--trainer.limit_train_batches", "2", "--trainer.accelerator", "cpu"),
-    *(
-        "--model.encoder.hidden",
-        "[8]",
-        "--model.decoder.hidden",
-        "[8]",
-        "--trainer.logger",
-        "false",
-    ),
+    *("--model.encoder.hidden", "[8]", "--model.decoder.hidden", "[8]"),
+    *("--trainer.logger", "false"),
 ]
 MINE = """
 from vae_zoo.regularizers import KL
