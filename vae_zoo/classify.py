@@ -8,7 +8,7 @@ import torch
 from vae_zoo.arguments import require_samples
 from vae_zoo.evaluation.bayes import check, class_log_likelihoods, class_log_posterior
 from vae_zoo.evaluation.examples import SplitName, examples
-from vae_zoo.evaluation.metrics import Mean
+from vae_zoo.evaluation.score import Score
 from vae_zoo.posteriors import Deterministic
 from vae_zoo.restore import restore
 
@@ -39,13 +39,12 @@ def run_classification(
     found = class_log_likelihoods(model, x, samples)
     right = class_log_posterior(found.cpu(), frequencies).argmax(1) == y
     count = int(right.sum())
-    accuracy = Mean.of(len(x), count, count)  # the square of a 0 or 1 is itself
+    accuracy = Score.of_sums(len(x), count, count)  # the square of a 0 or 1 is itself
     error = "" if accuracy.standard_error is None else f" ± {100 * accuracy.standard_error:.1f} %"
     by = "prior samples" if isinstance(model.posterior, Deterministic) else "importance sampling"
     cost = model.classes * samples
-    print(
-        f"{folder}: {split} split, {len(x):,} examples, accuracy {100 * accuracy.mean:.1f} %{error}"
-    )
+    verdict = f"accuracy {100 * accuracy.value:.1f} %{error}"
+    print(f"{folder}: {split} split, {len(x):,} examples, {verdict}")
     print(
         f"argmax over y of log p(x | y) + log p(y), log p(x | y) by {by} (K={samples}): "
         f"{model.classes} classes x {samples} samples = {cost:,} decoder passes an example, "

@@ -16,7 +16,8 @@ from vae_zoo.comparison.configuration import Configuration, differing, short_nam
 from vae_zoo.comparison.reading import title
 from vae_zoo.data.loaders import Batch
 from vae_zoo.evaluation.examples import SplitName, examples, shuffle_conditions
-from vae_zoo.evaluation.metrics import ImportanceSampling, Mean, PriorSampling, SampledMean
+from vae_zoo.evaluation.metrics import ImportanceSampling, PriorSampling, SampledMean
+from vae_zoo.evaluation.score import Score
 from vae_zoo.posteriors import Deterministic
 from vae_zoo.restore import checkpoint, restore
 from vae_zoo.runs import Run, find_runs, replace
@@ -112,7 +113,7 @@ def evaluate(run: Run, setting: Setting, trust: Sequence[str], bar: bool) -> dic
     return found
 
 
-def _means(model: VAE, batch: Batch, samples: int, bar: str | None) -> dict[str, Mean]:
+def _means(model: VAE, batch: Batch, samples: int, bar: str | None) -> dict[str, Score]:
     metrics: list[SampledMean] = [PriorSampling(samples, SEED)]
     if not isinstance(model.posterior, Deterministic):
         metrics.insert(0, ImportanceSampling(samples, SEED))
@@ -153,7 +154,7 @@ def _what(row: dict[str, Any]) -> str:
 def _cell(column: str, found: dict[str, Any] | None) -> str:
     if found is None:
         return ABSENT
-    return f"{found['mean']:.1f}" if column == "effective_samples" else str(Mean(**found))
+    return f"{found['value']:.1f}" if column == "effective_samples" else str(Score(**found))
 
 
 def _names(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:

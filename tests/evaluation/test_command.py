@@ -66,12 +66,12 @@ def test_evaluate_prints_and_writes_the_numbers_of_each_run(zoo, capsys):
     found, point = (numbers(zoo / name, "evaluation_40") for name in ("label", "point"))
     setting = {"split": "test", "examples": 40, "samples": 20, "seed": 0, "checkpoint": "best.ckpt"}
     assert setting.items() <= found.items()
-    assert found["elbo"]["mean"] < found["importance_sampling"]["mean"]
-    assert 1 < found["effective_samples"]["mean"] < 20
+    assert found["elbo"]["value"] < found["importance_sampling"]["value"]
+    assert 1 < found["effective_samples"]["value"] < 20
     assert not {"elbo", "importance_sampling", "effective_samples"} & point.keys()
     for name in ("elbo", "importance_sampling", "prior_samples"):
-        assert f"{found[name]['mean']:.2f} ± {found[name]['standard_error']:.2f}" in printed
-    assert f"{point['prior_samples']['mean']:.2f}" in printed
+        assert f"{found[name]['value']:.2f} ± {found[name]['standard_error']:.2f}" in printed
+    assert f"{point['prior_samples']['value']:.2f}" in printed
     for words in ("zoo/label", "condition OneHot", "log p(x | c)", "log p(x)", "40 examples", "–"):
         assert words in printed
     assert printed.count("(K=20)") == 2
@@ -85,7 +85,7 @@ def test_the_numbers_are_those_of_the_metric_on_the_examples_of_the_split(zoo):
     found = numbers(zoo / "label", "evaluation_val")
     assert (found["split"], found["examples"]) == ("val", 200)
     for name, mean in metric.compute().items():
-        assert found[name]["mean"] == pytest.approx(mean.mean, rel=1e-6)
+        assert found[name]["value"] == pytest.approx(mean.value, rel=1e-6)
 
 
 def test_shuffled_conditions_lower_the_conditional_likelihood(zoo, capsys):
@@ -96,7 +96,7 @@ def test_shuffled_conditions_lower_the_conditional_likelihood(zoo, capsys):
     assert (right["shuffled_conditions"], wrong["shuffled_conditions"]) == (False, True)
     for name in ("elbo", "importance_sampling", "prior_samples"):
         error = math.hypot(right[name]["standard_error"], wrong[name]["standard_error"])
-        assert right[name]["mean"] - wrong[name]["mean"] > 2 * error
+        assert right[name]["value"] - wrong[name]["value"] > 2 * error
 
 
 def test_classify_prints_accuracy_and_cost(zoo, capsys):

@@ -4,5 +4,5 @@ from .bounds import Bounds as Bounds
 from .bounds import importance_sampling as importance_sampling
 from .bounds import prior_sampling as prior_sampling
 from .metrics import ImportanceSampling as ImportanceSampling
-from .metrics import Mean as Mean
 from .metrics import PriorSampling as PriorSampling
+from .score import Score as Score

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from vae_zoo.arguments import require_samples
 from vae_zoo.evaluation.bounds import importance_sampling, prior_sampling
-from vae_zoo.evaluation.noise import evaluating, fix_noise
+from vae_zoo.evaluation.noise import evaluating, example_keys, fix_noise
 from vae_zoo.posteriors import Deterministic
 from vae_zoo.vae import VAE
 
@@ -46,8 +46,9 @@ def class_log_likelihoods(model: VAE, x: Tensor, samples: int = 100, seed: int =
     with evaluating(model):
         labels = torch.arange(model.classes, device=model.device)
         c = model.condition(labels).to(model.dtype)
-        for number, example in enumerate(x.to(model.device)):
-            fix_noise(seed, number)
+        x = x.to(model.device)
+        for key, example in zip(example_keys(x).tolist(), x, strict=True):
+            fix_noise(seed, key)
             same = example.expand(model.classes, *example.shape)
             if isinstance(model.posterior, Deterministic):
                 rows.append(prior_sampling(model, same, c, samples))

@@ -1,0 +1,114 @@
+"""Metrics that keep a row for each example, and depend on no batch and no device."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from vae_zoo.evaluation.noise import evaluating, example_keys
+from vae_zoo.evaluation.score import Score
+from vae_zoo.vae import VAE
+
+GROUPS = 10  # of the examples, that a jackknife leaves out in turn
+
+
+class KeptExamples(Metric, ABC):
+    """Keeps named rows for each example; ``compute`` finds them in an order of their own.
+
+    The order is that of the examples' keys, so that it follows neither the batches nor the devices
+    that they came in; the noise of an example follows its key, too.
+
+    Args:
+        seed: Of all noise.
+
+    Raises:
+        ValueError: The seed is negative.
+    """
+
+    full_state_update = False
+    rows: ClassVar[tuple[str, ...]]
+    keys: list[Tensor]
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        require_seed(seed)
+        self.seed = seed
+        for name in ("keys", *self.rows):
+            self.add_state(name, [], dist_reduce_fx="cat")
+        self._model: list[VAE] = []  # in a list, since it is no part of the metric
+
+    @abstractmethod
+    def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
+        """Return what is kept of a batch, by the names of ``rows``: tensors of B rows.
+
+        Args:
+            model: In evaluation mode.
+            x: Examples ``(B, *X)``, on the model's device.
+            c: Features of their conditions ``(B, C)``.
+            keys: Their keys ``(B,)``, of which their noise follows.
+        """
+
+    @abstractmethod
+    def scores(self, **rows: Tensor) -> dict[str, Score]:
+        """Return the numbers, from what was kept of all examples: tensors of N rows each."""
+
+    @property
+    @abstractmethod
+    def setting(self) -> dict[str, Any]:
+        """What the numbers were made with, beside n and seed."""
+
+    @property
+    def model(self) -> VAE:
+        """The model that was measured last."""
+        return self._model[0]
+
+    def update(self, model: VAE, x: Tensor, y: Tensor | None = None) -> None:
+        """Count a batch of data ``(B, *X)`` and labels ``(B,)``, or conditions ``(B, *Y)``."""
+        self._model = [model]
+        x, y = x.to(model.device), None if y is None else y.to(model.device)
+        with evaluating(model):
+            number = example_keys(x, y)
+            self.keys.append(number)
+            measured = self.measure(model, x, condition(model, x, y), number)
+        for name in self.rows:
+            getattr(self, name).append(measured[name].to(self.device))
+
+    def compute(self) -> dict[str, Score]:
+        """Return the numbers of all examples, by name.
+
+        Raises:
+            ValueError: There are no examples.
+        """
+        if not len(self.keys):
+            raise ValueError(f"{type(self).__name__} has seen no examples: update it with some")
+        order = dim_zero_cat(self.keys).argsort()
+        rows = {name: dim_zero_cat(getattr(self, name))[order] for name in self.rows}
+        with evaluating(self.model):
+            return self.scores(**rows)
+
+
+def condition(model: VAE, x: Tensor, y: Tensor | None) -> Tensor:
+    """Return features of conditions, of shape ``(B, C)``, with C = 0 where there are none."""
+    return model.condition(y).to(model.dtype).expand(len(x), -1)  # type: ignore[no-any-return]
+
+
+def groups(n: int) -> list[Tensor]:
+    """Divide n examples into groups, and return the numbers of all that are not in each.
+
+    Their keys order examples at random, so that groups of every tenth one are random, too.
+    """
+    numbers, count = torch.arange(n), min(GROUPS, n)
+    return [numbers[numbers % count != group] for group in range(count)]
+
+
+def require_seed(seed: int) -> None:
+    """Refuse a seed that is none.
+
+    Raises:
+        ValueError: It is negative.
+    """
+    if seed < 0:
+        raise ValueError(f"seed must be non-negative, got {seed}")
