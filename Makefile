@@ -33,10 +33,12 @@ lint: install  ## Run ruff and mypy
 
 bench: install bench-regularizers  ## Time a training step beside a bare loop, and the regularizers
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/nll.py
 
-pages: install  ## Write docs/catalogue.md, and docs/pairs.md: which parts go together
+pages: install  ## Write docs/catalogue.md, docs/pairs.md (which parts go together), docs/scorecard.md
 	$(BIN)/python -m vae_zoo.catalogue docs/catalogue.md
 	$(BIN)/python -m vae_zoo.compatibility docs/pairs.md
+	$(BIN)/python -m vae_zoo.evaluation.numbers docs/scorecard.md
 
 bench-regularizers: install  ## Time the regularizers beside others
 	$(BIN)/python benchmarks/regularizers.py

@@ -27,6 +27,7 @@ SMALL = [
     *("--trainer.accelerator", "cpu"),
     *("--model.encoder.hidden", "[8]"),
     *("--model.decoder.hidden", "[8]"),
+    *("--scorecard", "false"),
 ]
 TERMS = ["loss", "elbo", "reconstruction", "kl", "penalty"]
 MINE = '''

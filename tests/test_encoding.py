@@ -21,6 +21,7 @@ from vae_zoo.runs import Run
 
 FIT = [
     *("fit", "-c", "base", "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3"),
+    *("--scorecard", "false"),
     *("--trainer.accelerator", "cpu", "--trainer.logger", "false", "--model.latent_dim", "2"),
     *("--model.encoder.hidden", "[8]", "--model.decoder.hidden", "[8]"),
 ]

@@ -21,6 +21,7 @@ SHORT = [
     *("--trainer.enable_progress_bar", "false"),
     *("--trainer.limit_train_batches", "3"),
     *("--trainer.accelerator", "cpu"),
+    *("--scorecard", "false"),
 ]
 SMALL = [*("--model.encoder.hidden", "[8]"), *("--model.decoder.hidden", "[8]")]
 LINE = "To be, or not to be: that is the question.\n"

@@ -95,7 +95,7 @@ def empty_folder(tmp_path, monkeypatch):
 
 def fit(*words):
     with pytest.raises(SystemExit) as end:
-        main(["fit", "-c", "base", "--trainer.max_epochs", "1", *words])
+        main(["fit", "-c", "base", "--scorecard", "false", "--trainer.max_epochs", "1", *words])
     return end.value.code
 
 

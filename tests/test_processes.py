@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-m", "vae_zoo"]
 FIT = [
     *("fit", "-c", "base"),
+    *("--scorecard", "false"),
     *("--trainer.max_epochs", "2"),
     *("--trainer.limit_train_batches", "4"),
     *("--trainer.accelerator", "cpu"),
@@ -45,7 +46,7 @@ def only_run(folder):
 
 
 def test_an_interrupted_run_says_how_to_go_on_with_it(tmp_path):
-    words = [*FIT[:3], "--trainer.max_epochs", "500", "--trainer.logger", "false"]
+    words = [*FIT[:5], "--trainer.max_epochs", "500", "--trainer.logger", "false"]
     process = subprocess.Popen(
         [*COMMAND, *words],
         cwd=tmp_path,

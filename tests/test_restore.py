@@ -1,5 +1,8 @@
 """A trained model comes back from its run's folder, and brings no one else's code along."""
 
+import importlib
+import math
+import shutil
 import sys
 
 import numpy as np
@@ -25,6 +28,7 @@ class Evil(KL):
 """
 FIT = [
     *("fit", "-c", "base", "--name", "a", "--trainer.max_epochs", "1"),
+    *("--scorecard", "false"),
     *("--trainer.limit_train_batches", "2", "--trainer.accelerator", "cpu"),
     *("--model.encoder.hidden", "[8]", "--model.decoder.hidden", "[8]"),
     *("--trainer.logger", "false"),
@@ -174,6 +178,36 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(ValueError, match="latent_dims"):
         restore(folder)
+
+
+def test_a_class_that_is_no_longer_there_is_said_in_a_sentence(tmp_path):
+    (tmp_path / "own_gone.py").write_text(MINE)
+    folder = fit(tmp_path, "--model.regularizer", "own_gone.Mine")
+    for code, reason in (
+        ("raise RuntimeError('later')", r"RuntimeError: later\): run this where own_gone\.py is"),
+        ("", r"there is no class own_gone\.Mine of a model or of data"),
+        (None, r"own_gone\.Mine cannot be imported here \(ModuleNotFoundError: .*'own_gone'\)"),
+    ):
+        sys.modules.pop("own_gone", None)
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        (tmp_path / "own_gone.py").unlink()
+        if code is not None:
+            (tmp_path / "own_gone.py").write_text(code)
+        importlib.invalidate_caches()
+        with pytest.raises(ValueError, match=reason):
+            restore(folder, trust=["own_gone"])
+        (tmp_path / "own_gone.py").touch()
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    folder = fit(tmp_path)
+    path = folder / "checkpoints" / "best.ckpt"
+    for value in (math.nan, math.inf):
+        content = torch.load(path, weights_only=True)
+        content["state_dict"]["decoder.layers.0.weight"][0, 0] = value
+        torch.save(content, path)
+        with pytest.raises(ValueError, match=r"not finite, in decoder\.layers\.0\.weight: its train"):
+            restore(folder)
 
 
 class Foreign(MNIST):

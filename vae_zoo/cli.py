@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vae_zoo.catalogue import FAMILIES, catalogue
+from vae_zoo.evaluation.numbers import PARTS
 from vae_zoo.new import write_regularizer
 from vae_zoo.runs import STAGES
 
@@ -70,12 +71,11 @@ def _run(words: list[str]) -> int:
         compare(options.folders, options.output)
         return 0
     if options.command == "evaluate":
-        from vae_zoo.evaluate import Setting, run_evaluation  # imports torch, for seconds
+        from vae_zoo.evaluate import run_evaluation  # imports torch, for seconds
+        from vae_zoo.evaluation.parts import Setting
 
-        setting = Setting(
-            options.split, options.samples, options.examples, options.shuffle_conditions
-        )
-        return run_evaluation(options.folders, setting, options.trust)
+        asked = (options.split, options.samples, options.examples, options.shuffle_conditions)
+        return run_evaluation(options.folders, Setting(*asked), options.parts, options.trust)
     if options.command == "classify":
         from vae_zoo.classify import run_classification  # imports torch
 
@@ -146,23 +146,26 @@ def _add_using(commands: Commands) -> None:
     one = argparse.ArgumentParser(add_help=False, parents=[trusting])
     one.add_argument("run", type=Path, help="the run's folder")
     estimating = argparse.ArgumentParser(add_help=False)
-    message = "of each posterior, and of the prior (default: 100)"
-    estimating.add_argument("--samples", type=int, default=100, help=message)
-    estimating.add_argument("--examples", type=int, help="so many alone (default: all)")
+    estimating.add_argument("--examples", type=int, help="so many at most (default: all)")
     split: Options = {"choices": STAGES, "default": "test", "help": "(default: test)"}
     estimating.add_argument("--split", **split)
     generating = argparse.ArgumentParser(add_help=False)
     message = "a new .txt, .png or .npz (default: texts here, else a .png or .npz)"
     generating.add_argument("-o", "--output", type=Path, help=message)
 
-    evaluate = commands.add_parser(
-        "evaluate", help="estimate the likelihood of trained models", parents=[estimating, trusting]
-    )
+    message = "complete and print the score cards of trained models"
+    evaluate = commands.add_parser("evaluate", help=message, parents=[estimating, trusting])
+    message = "of importance sampling, and of the prior (default: 500)"
+    evaluate.add_argument("--samples", type=int, default=500, help=message)
+    message = "these parts of the card alone (default: all)"
+    evaluate.add_argument("--parts", nargs="+", choices=[*PARTS], metavar="PART", help=message)
     evaluate.add_argument("folders", type=Path, nargs="+", help="runs, or folders that hold them")
     message = "condition each example on what belongs to another"
     evaluate.add_argument("--shuffle-conditions", action="store_true", help=message)
     message = "tell labels by p(x | y) and Bayes' rule"
-    commands.add_parser("classify", help=message, parents=[estimating, one])
+    classify = commands.add_parser("classify", help=message, parents=[estimating, one])
+    message = "of each class (default: 100)"
+    classify.add_argument("--samples", type=int, default=100, help=message)
     message = "write codes, labels and log-densities of data"
     encode = commands.add_parser("encode", help=message, parents=[one])
     encode.add_argument("-o", "--output", type=Path, required=True, help="the .npz file to write")

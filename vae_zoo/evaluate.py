@@ -1,29 +1,34 @@
-"""``vae-zoo evaluate``: how likely trained models find data that they have not seen."""
+"""``vae-zoo evaluate``: the score cards of trained models, made or completed, and shown."""
 
-import json
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import track
+from rich.console import Console, Group
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from vae_zoo.arguments import require_samples
 from vae_zoo.comparison.configuration import Configuration, differing, short_names, text
+from vae_zoo.comparison.estimate import Estimate
 from vae_zoo.comparison.reading import title
-from vae_zoo.data.loaders import Batch
-from vae_zoo.evaluation.examples import SplitName, examples, shuffle_conditions
-from vae_zoo.evaluation.metrics import ImportanceSampling, PriorSampling, SampledMean
+from vae_zoo.comparison.rounding import Rounding
+from vae_zoo.comparison.setting import words
+from vae_zoo.data import DataModule
+from vae_zoo.evaluation import numbers
+from vae_zoo.evaluation.examples import read
+from vae_zoo.evaluation.parts import MEASURES, Setting, Subject
 from vae_zoo.evaluation.score import Score
-from vae_zoo.posteriors import Deterministic
+from vae_zoo.loggers import log_scores
 from vae_zoo.restore import checkpoint, restore
-from vae_zoo.runs import Run, find_runs, replace
+from vae_zoo.runs import Run, find_runs
+from vae_zoo.scorecard import Part, ScoreCard
 from vae_zoo.vae import VAE
 
-SEED = 0
 ABSENT = "–"
 COLUMNS = {  # in lines, for a terminal of 80 columns
     "elbo": "elbo",
@@ -31,29 +36,22 @@ COLUMNS = {  # in lines, for a terminal of 80 columns
     "effective_samples": "effective\nsamples",
     "prior_samples": "prior\nsamples\n(K={})",
 }
+Make = Callable[[], tuple[VAE, DataModule]]
 
 
-class Setting(NamedTuple):
-    """What is evaluated, and how."""
+def run_evaluation(
+    folders: Sequence[Path],
+    setting: Setting,
+    parts: Sequence[str] | None = None,
+    trust: Sequence[str] = (),
+) -> int:
+    """Complete the score cards of the runs in or below some folders, and print them.
 
-    split: SplitName = "test"
-    samples: int = 100
-    examples: int | None = None
-    shuffle_conditions: bool = False
-
-    @property
-    def stem(self) -> str:
-        """Of the file: a part of the examples must not replace the whole."""
-        words = [
-            self.split if self.split != "test" else "",
-            str(self.examples or ""),
-            "shuffled" * self.shuffle_conditions,
-        ]
-        return "_".join(["evaluation", *filter(None, words)])
-
-
-def run_evaluation(folders: Sequence[Path], setting: Setting, trust: Sequence[str] = ()) -> int:
-    """Evaluate the runs in or below some folders, print a table and write each run's numbers.
+    Args:
+        folders: Folders of runs, or folders that hold such folders.
+        setting: What is asked for.
+        parts: The parts that are asked for; all unless given.
+        trust: Modules of one's own that runs may import.
 
     Returns:
         The exit code: 0 if all runs could be evaluated, else 2.
@@ -62,99 +60,164 @@ def run_evaluation(folders: Sequence[Path], setting: Setting, trust: Sequence[st
         ValueError: There is no run, or none that can be evaluated.
     """
     require_samples(setting.samples)
+    if setting.examples is not None and setting.examples < 2:
+        raise ValueError(f"examples must be at least 2, got {setting.examples}")
     if not (runs := find_runs(folders)):
         where = ", ".join(str(folder) for folder in folders)
         raise ValueError(f"no runs in {where}: a run's folder holds a config.yaml")
-    console, rows, failures = Console(), {}, []
+    console, cards, failures = Console(), {}, []
     for run in runs:
         try:
-            rows[run] = evaluate(run, setting, trust, console.is_terminal)
+            cards[run] = complete(run, setting, parts or [*MEASURES], console, trust)
         except (ValueError, OSError) as error:
             failures.append(f"{title(run)}: {error}")
-    if not rows:
+    if not cards:
         raise ValueError("; ".join(failures))
-    console.print(_table(rows, setting))
+    console.print(_table(cards, setting) if len(runs) > 1 else show(*cards.popitem()))
     for failure in failures:
         console.print(Text(f"not evaluated: {failure}", "yellow"))
     return 2 if failures else 0
 
 
-def evaluate(run: Run, setting: Setting, trust: Sequence[str], bar: bool) -> dict[str, Any]:
-    """Evaluate the best model of a run, and write the numbers into the run's folder.
+def complete(
+    run: Run,
+    setting: Setting,
+    parts: Sequence[str],
+    console: Console,
+    trust: Sequence[str] = (),
+    make: Make | None = None,
+    log: Callable[[ScoreCard], None] | None = None,
+) -> ScoreCard:
+    """Measure those parts of a run's score card that are not there yet, writing each at once.
+
+    Args:
+        run: The run.
+        setting: What is asked for.
+        parts: The parts that are asked for.
+        console: Where the progress is shown, if it is a terminal.
+        trust: Modules of one's own that the run may import.
+        make: Makes the model and the data; by default they are restored from the run's folder.
+        log: Is given the card, where something was measured; by default it goes to the run on W&B.
 
     Returns:
-        What ``evaluation.json`` holds, or ``evaluation_val_100_shuffled.json`` of another setting.
+        The card.
 
     Raises:
-        FileNotFoundError: It has no checkpoint, or its data are not there.
+        FileNotFoundError: The run has no checkpoint, or its data are not there.
         ValueError: It cannot be restored, or evaluated in this setting.
     """
+    file, path = run.folder / f"{setting.stem}.json", checkpoint(run)
+    with path.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    card = ScoreCard(path.name, digest, setting.split)
+    try:
+        before = ScoreCard.read(file)
+        if (before.checkpoint, before.sha256) == (path.name, digest):
+            card = before
+    except (OSError, ValueError):
+        pass  # none, a torn one, or another version's: made anew
+    missing = [part for part in parts if not _there(card, part, setting)]
+    if not missing:
+        return card
+    model, data = make() if make else _restored(run, trust)
+    card = card._replace(
+        conditional=model.condition.dim > 0, shuffled_conditions=setting.shuffle_conditions
+    )
+    if setting.shuffle_conditions and not model.condition.dim:
+        raise ValueError("the model has no condition that could be shuffled")
+    read(model, data)
+    with _progress(console) as bar:
+        task = bar.add_task("", total=len(missing))
+        subject = Subject(run, model, data, setting, lambda share: bar.advance(task, share))
+        for number, part in enumerate(missing):
+            bar.update(task, description=f"{title(run)}: {part}", completed=number)
+            card = card.with_part(part, subject.measure(part))
+            card.write(file)
+    if setting == Setting():
+        (log or partial(log_scores, run))(card)
+    return card
+
+
+def _there(card: ScoreCard, part: str, setting: Setting) -> bool:
+    return part in card.parts and card.parts[part].asked == setting.asked(part)
+
+
+def _restored(run: Run, trust: Sequence[str]) -> tuple[VAE, DataModule]:
     model, data = restore(run.folder, trust)
-    batch = examples(model, data, setting.split, setting.examples)
-    if setting.shuffle_conditions:
-        if not model.condition.dim:
-            raise ValueError("the model has no condition that could be shuffled")
-        batch = shuffle_conditions(batch)
-    if torch.cuda.is_available():
-        model.cuda()
-    found: dict[str, Any] = {
-        "split": setting.split,
-        "examples": len(batch[0]),
-        "samples": setting.samples,
-        "seed": SEED,
-        "checkpoint": checkpoint(run).name,
-        "shuffled_conditions": setting.shuffle_conditions,
-        "conditional": model.condition.dim > 0,
-    }
-    for name, mean in _means(model, batch, setting.samples, title(run) if bar else None).items():
-        found[name] = mean._asdict()
-    content = json.dumps(found, indent=2, allow_nan=False) + "\n"
-    replace(run.folder / f"{setting.stem}.json", content)
-    return found
+    return (model.cuda() if torch.cuda.is_available() else model), data
 
 
-def _means(model: VAE, batch: Batch, samples: int, bar: str | None) -> dict[str, Score]:
-    metrics: list[SampledMean] = [PriorSampling(samples, SEED)]
-    if not isinstance(model.posterior, Deterministic):
-        metrics.insert(0, ImportanceSampling(samples, SEED))
-    x, y = batch
-    starts = range(0, len(x), 50)
-    for start in track(starts, bar or "", disable=bar is None, transient=True):
-        part = slice(start, start + 50)
-        for metric in metrics:
-            metric.update(model, x[part], None if y is None else y[part])
-    return {name: mean for metric in metrics for name, mean in metric.compute().items()}
+def _progress(console: Console) -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(20))
+    return Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
-def _table(rows: dict[Run, dict[str, Any]], setting: Setting) -> Table:
-    numbers = sorted({row["examples"] for row in rows.values()})
-    whats = sorted({_what(row) for row in rows.values()})
+def show(run: Run, card: ScoreCard) -> Group:
+    """Lay out a whole card: each number, what it is, and the setting of each part."""
+    whose = ", each under the condition of another" * card.shuffled_conditions
+    heading = f"{title(run)}: {card.checkpoint}, {card.split} split{whose}; value ± standard error"
+    shown: list[Text | Table] = [Text(heading, "bold")]
+    for name, part in card.parts.items():
+        told = part.absent.get("") or words(part.setting)
+        shown.append(Text.assemble(("\n" + name, "bold"), (f" · {told}", "dim")))
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        for column in ({"min_width": 24}, {"justify": "right", "no_wrap": True}, {}):
+            table.add_column(**column)  # type: ignore[arg-type]
+        for each, score in part.scores.items():
+            unit = number.unit if (number := numbers.find(each)) else ""
+            table.add_row(numbers.title(each), _shown(score, unit), unit)
+        for each, why in part.absent.items():
+            if each:
+                table.add_row(numbers.title(each), ABSENT, Text(why, "dim"))
+        shown.append(table)
+    return Group(*shown)
+
+
+def _table(cards: dict[Run, ScoreCard], setting: Setting) -> Table:
+    """Lay out the likelihoods of several runs; the whole cards are for a page."""
+    counts = sorted({part.setting["n"] for card in cards.values() for part in _parts(card)})
+    whats = sorted({_what(card) for card in cards.values()})
     shuffled = ", conditions shuffled among the examples" * setting.shuffle_conditions
     heading = (
         f"{' or '.join(whats)} in nats, mean ± standard error over the "
-        f"{' or '.join(f'{n:,}' for n in numbers)} examples of the {setting.split} split{shuffled}"
+        f"{' or '.join(f'{n:,}' for n in counts)} examples of the {setting.split} split{shuffled}"
     )
     table = Table(title=Text(heading, "dim"), title_justify="left", box=None, pad_edge=False)
     table.add_column("run", overflow="fold")
     for column in COLUMNS.values():
         table.add_column(column.format(setting.samples), justify="right", no_wrap=True)
-    named = zip(_names(list(rows)), rows.values(), strict=True)
-    for (name, words), row in sorted(named, key=lambda pair: pair[0][1]):  # likes beside likes
-        words += [_what(row)] * (len(whats) > 1)
+    named = zip(_names(list(cards)), cards.values(), strict=True)
+    for (name, words), card in sorted(named, key=lambda pair: pair[0][1]):  # likes beside likes
+        words += [_what(card)] * (len(whats) > 1)
         below = f"\n{', '.join(words)}" * bool(words)
-        cells = [_cell(column, row.get(column)) for column in COLUMNS]
+        cells = [
+            _shown(card.scores[column], "" if column == "effective_samples" else "nats")
+            if column in card.scores
+            else ABSENT
+            for column in COLUMNS
+        ]
         table.add_row(Text(name).append(below, "dim"), *cells)
     return table
 
 
-def _what(row: dict[str, Any]) -> str:
-    return "log p(x | c)" if row["conditional"] else "log p(x)"
+def _shown(score: Score, unit: str) -> str:
+    estimate = Estimate.of_scores([score])
+    rounding = Rounding.of([estimate], least=2 if unit == "nats" else 0)
+    return rounding.show(estimate).replace("−", "-")
 
 
-def _cell(column: str, found: dict[str, Any] | None) -> str:
-    if found is None:
-        return ABSENT
-    return f"{found['value']:.1f}" if column == "effective_samples" else str(Score(**found))
+def _parts(card: ScoreCard) -> list[Part]:
+    return [part for name, part in card.parts.items() if name in ("likelihood", "importance")]
+
+
+def _what(card: ScoreCard) -> str:
+    return "log p(x | c)" if card.conditional else "log p(x)"
 
 
 def _names(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:

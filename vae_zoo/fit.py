@@ -24,19 +24,25 @@ from lightning import Callback, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
+from torch import distributed
 
-from vae_zoo.callbacks import Pictures, Progress
+from vae_zoo.callbacks import Cost, Pictures, Progress
 from vae_zoo.catalogue import FAMILIES
 from vae_zoo.data import DataModule
 from vae_zoo.data.reading import labels_file
 from vae_zoo.errors import explain, flatten, locate
-from vae_zoo.loggers import MetricsFile, WeightsAndBiases
+from vae_zoo.evaluate import complete
+from vae_zoo.evaluation.parts import MEASURES, Setting
+from vae_zoo.loggers import MetricsFile, WeightsAndBiases, add_settings, score_metrics
 from vae_zoo.objectives import PenalizedLikelihood
 from vae_zoo.parser import ComplaintError, ConfigAction, Parser, config_path
 from vae_zoo.profiler import NoProfiler
 from vae_zoo.restore import load_state, load_weights, read_checkpoint
 from vae_zoo.runs import ROOT, Run, replace
+from vae_zoo.scorecard import ScoreCard
 from vae_zoo.vae import VAE
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
@@ -145,6 +151,8 @@ class CLI(LightningCLI):
         """Add what is not the trainer's, the model's or the data's."""
         message = "the run's folder is runs/<name>/<id>; <data>-<regularizer> unless given"
         parser.add_argument("--name", type=str | None, default=None, help=message)
+        message = "end with the run's score card"
+        parser.add_argument("--scorecard", type=bool, default=True, help=message)
         message = "go on with the run in this folder, with its config"
         parser.add_argument("--resume", type=str | None, default=None, help=message)
         parser.set_defaults({"model.objective": {"class_path": "PenalizedLikelihood"}})
@@ -218,6 +226,7 @@ class CLI(LightningCLI):
         callbacks += own_callbacks(self.run, self.model.comparable)
         if not any(isinstance(callback, Pictures) for callback in callbacks):
             callbacks.append(Pictures())
+        callbacks.append(Cost())
         bar = self.config_init.fit.trainer.enable_progress_bar
         bar = sys.stdout.isatty() if bar is None else bar  # in a file, it is control characters
         if bar and not any(isinstance(callback, ProgressBar) for callback in callbacks):
@@ -255,6 +264,39 @@ class CLI(LightningCLI):
         )
         if self.trainer.is_global_zero:
             print(f"{self.run.folder}: test split, {Path(path).name}, {_in_words(test)}")
+        if self.config.fit.scorecard:
+            self._score()
+
+    def _score(self) -> None:
+        """Complete the run's score card, by one process alone."""
+        if distributed.is_initialized():  # what waited for other ranks would wait forever
+            distributed.barrier()
+            distributed.destroy_process_group()
+        if not self.trainer.is_global_zero:
+            return
+        device = self.trainer.strategy.root_device
+        console = Console(quiet=not sys.stdout.isatty())
+        try:
+            complete(
+                self.run,
+                Setting(),
+                [*MEASURES],
+                console,
+                make=lambda: (self.model.to(device).eval(), self.datamodule),
+                log=self._log_card,
+            )
+        except KeyboardInterrupt:
+            print(f"stopped; `vae-zoo evaluate {self.run.folder}` completes the score card")
+            raise
+        except Exception as error:  # the training has ended well, whatever comes of its card
+            warnings.warn(f"no whole score card: {type(error).__name__}: {error}", stacklevel=2)
+
+    def _log_card(self, card: ScoreCard) -> None:
+        for logger in self.trainer.loggers:
+            if not isinstance(logger, MetricsFile):
+                logger.log_metrics(score_metrics(card), self.trainer.global_step - 1)
+            if isinstance(logger, WandbLogger):
+                add_settings(logger.experiment, card)
 
     def _check(self, model: VAE, datamodule: DataModule) -> None:
         """Refuse what can be known to fail, before anything is written."""

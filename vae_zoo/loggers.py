@@ -13,6 +13,7 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from vae_zoo.runs import STAGES, Run, replace
+from vae_zoo.scorecard import ScoreCard
 
 
 class MetricsFile(Logger):
@@ -88,12 +89,16 @@ class WeightsAndBiases(WandbLogger):
     Args:
         run: The run, in whose folder the client keeps its files.
         config: The complete configuration: W&B drops later updates of what a sweep has set.
-        group: The runs that this one is to be shown with.
-        tags: Words to find the run by.
+        group: The runs that this one is to be shown with; a run that goes on keeps its own.
+        tags: Words to find the run by; likewise.
     """
 
     def __init__(
-        self, run: Run, config: Mapping[str, Any], group: str, tags: Sequence[str]
+        self,
+        run: Run,
+        config: Mapping[str, Any],
+        group: str | None = None,
+        tags: Sequence[str] | None = None,
     ) -> None:
         mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
         self._folder = run.folder
@@ -104,7 +109,7 @@ class WeightsAndBiases(WandbLogger):
             project=os.environ.get("WANDB_PROJECT", "vae_zoo"),
             config=dict(config),
             group=group,
-            tags=list(tags),
+            tags=None if tags is None else list(tags),
             mode=mode,
             settings=wandb.Settings(silent=mode != "online", init_timeout=30),
         )
@@ -130,6 +135,29 @@ class WeightsAndBiases(WandbLogger):
     @rank_zero_only
     def log_hyperparams(self, params: Any) -> None:
         """Do nothing: the run was begun with its complete configuration."""
+
+
+def score_metrics(card: ScoreCard) -> dict[str, float]:
+    """A card's numbers as ``score/…``, and their standard errors as ``score_error/…``."""
+    errors = {name: one.standard_error for name, one in card.scores.items()}
+    return {f"score/{name}": one.value for name, one in card.scores.items()} | {
+        f"score_error/{name}": error for name, error in errors.items() if error is not None
+    }
+
+
+def add_settings(run: Any, card: ScoreCard) -> None:
+    """Keep what a card's numbers were made with in a W&B run's summary, ``score_setting``."""
+    run.summary["score_setting"] = {name: dict(p.setting) for name, p in card.parts.items()}
+
+
+def log_scores(run: Run, card: ScoreCard) -> None:
+    """Add a card's numbers to the run on W&B, if it is there, or in its offline files."""
+    if not (run.folder / "wandb").is_dir() or os.environ.get("WANDB_MODE") == "disabled":
+        return
+    logger = WeightsAndBiases(run, run.config)
+    logger.log_metrics(score_metrics(card))
+    add_settings(logger.experiment, card)
+    wandb.finish()
 
 
 def _has_key() -> bool:

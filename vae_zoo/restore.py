@@ -62,7 +62,9 @@ def restore(folder: Path, trust: Sequence[str] = ()) -> tuple[VAE, DataModule]:
         raise ValueError(f"{run.config_file}: {' '.join(str(error).split())[:300]}") from error
     if not isinstance(data, DataModule):
         raise ValueError(f"{run.config_file}: data must be a class of data modules")
-    load_state(data, load_weights(model, checkpoint(run)))
+    path = checkpoint(run)
+    load_state(data, load_weights(model, path))
+    check_finite(model, path)
     return model.eval(), data
 
 
@@ -98,7 +100,7 @@ def _find(path: Any, trust: Iterable[str]) -> type:
         families = [family for family in FAMILIES if f"{module}.".startswith(f"vae_zoo.{family}.")]
         found = next((getattr(import_module(f"vae_zoo.{f}"), name, None) for f in families), None)
     elif first in trust:
-        found = getattr(import_module(module), name, None)
+        found = getattr(_import(module, path), name, None)
     else:
         raise ValueError(
             f"it names {path}, which would run the code of {first}: add --trust {first} if that "
@@ -107,6 +109,36 @@ def _find(path: Any, trust: Iterable[str]) -> type:
     if not (isinstance(found, type) and issubclass(found, (*MADE_HERE, *MADE_BY_THE_VAE))):
         raise ValueError(f"there is no class {path} of a model or of data")
     return found
+
+
+def _import(module: str, path: str) -> Any:
+    """Import a module that is trusted.
+
+    Raises:
+        ValueError: It is not there any more, or fails.
+    """
+    try:
+        return import_module(module)
+    except Exception as error:  # of a file of the user's own
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+        raise ValueError(
+            f"{path} cannot be imported here ({reason}): run this where {module}.py is, as it was "
+            "when the run was trained"
+        ) from error
+
+
+def check_finite(model: VAE, path: Path) -> None:
+    """Refuse weights that a diverged training has left.
+
+    Raises:
+        ValueError: A parameter is not finite.
+    """
+    for name, parameter in model.named_parameters():
+        if not parameter.isfinite().all():
+            raise ValueError(
+                f"{path} holds values that are not finite, in {name}: its training diverged; train "
+                "it again with a lower --model.optimizer.lr"
+            )
 
 
 def checkpoint(run: Run) -> Path:

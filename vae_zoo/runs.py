@@ -45,6 +45,10 @@ class Run:
         return self.folder / "metrics.csv"
 
     @property
+    def scorecard_file(self) -> Path:
+        return self.folder / "scorecard.json"
+
+    @property
     def images(self) -> Path:
         return self.folder / "images"
 

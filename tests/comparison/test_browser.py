@@ -45,6 +45,30 @@ for (const name of ["elbo", "latent_dim"]) {
   await click(name);
   told[`${name} second`] = cells(name);
 }
+const part = (name) => document.querySelector(`.part[data-part=${name}]`);
+const shown = () => [...document.querySelectorAll(".part")]
+  .filter((place) => place.checkVisibility()).map((place) => place.dataset.part);
+const scores = (name, title) => {
+  const head = [...part(name).querySelectorAll("tr.titles th")];
+  const i = head.findIndex((cell) => cell.textContent.trim().startsWith(title));
+  const rows = part(name).querySelector("tbody").rows;
+  return [head[i], () => [...rows].map((row) => row.cells[i].innerText)];
+};
+told.first = shown();
+document.querySelector("button[data-part=samples]").click();
+await pause();
+told.second = shown();
+for (const title of ["FID", "recall"]) {
+  const [header, values] = scores("samples", title);
+  for (const time of ["first", "second"]) {
+    header.querySelector(".dt-column-order").click();
+    await pause();
+    told[`${title} ${time}`] = values();
+  }
+}
+told.floor = part("samples").querySelector("tfoot").innerText.trim().split(/\\s*\\t\\s*/);
+told.orders = part("samples").querySelectorAll("tr.above .dt-column-order").length;
+told.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
 const curves = document.querySelector("[data-plot=curves]");
 told.axis = curves.layout.yaxis.title.text;
 document.querySelector("[data-term=kl]").click();
@@ -75,6 +99,11 @@ def test_the_page_works_in_a_browser_without_network(runs, tmp_path):
         runs.write(str(latent_dim), latent_dim=latent_dim, terms=terms)
     runs.write("hostile", prior=hostile)
     runs.write("point", latent_dim=4, posterior=point, terms={"reconstruction": 9.0})
+    for i, (folder, fid) in enumerate(zip(("2", "16", "128"), (9.5, 100.25, 20.0), strict=True)):
+        samples = {"fid/samples": fid, "recall/samples": i / 4, "fid/train": 0.5}
+        card = {"likelihood": {"elbo": -20.0}, "samples": samples}
+        runs.card(runs.path / folder, **card)
+    runs.card(runs.path / "point", samples={"recall/samples": 1.0}, **{hostile: {hostile: 1.0}})
     file = compare([runs.path])
     file.write_text(file.read_text().replace("</body>", PROBE))
     result = subprocess.run(
@@ -92,7 +121,16 @@ def test_the_page_works_in_a_browser_without_network(runs, tmp_path):
     assert told["latent_dim second"] == ["2", "4", "8", "16", "128"]
     assert told["axis"] == "val/elbo, nats"
     assert told["kl"] == "val/kl, nats"
-    assert told["pressed"] == ["kl"]
+    assert told["pressed"] == ["kl", "samples"]
+    assert told["first"] == ["likelihood"]
+    assert told["second"] == ["samples"]
+    assert told["FID first"] == ["9.5", "20.0", "100.2", "–", "–"]
+    assert told["FID second"] == ["100.2", "20.0", "9.5", "–", "–"]
+    assert told["recall first"] == ["1.000", "0.500", "0.250", "0.000", "–"]
+    assert told["recall second"] == ["0.000", "0.250", "0.500", "1.000", "–"]
+    assert told["floor"] == ["training examples, the floor", "0.5"]
+    assert told["orders"] == 0
+    assert told["wide"] is False
     assert told["plots"] >= 2
     assert any(hostile in name for name in told["legend"])
     assert told["hostile"] == "Comparison of demo"

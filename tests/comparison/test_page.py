@@ -77,7 +77,7 @@ def test_a_page_that_cannot_lie_there_is_refused(runs, output):
 
 
 def test_comparing_imports_neither_torch_nor_lightning_nor_wandb(runs):
-    runs.write("a")
+    runs.card(runs.write("a"), likelihood={"elbo": -20.0})
     code = (
         "import sys; from pathlib import Path; from vae_zoo.comparison import compare;"
         f"compare([Path({str(runs.path)!r})]);"
@@ -121,6 +121,89 @@ def test_a_hostile_string_in_a_config_is_text(runs):
     assert "<" not in names
 
 
+def test_a_hostile_string_in_a_score_card_is_text(runs):
+    part = runs.part_of_card("x", {"mmd": 1.0}, {HOSTILE: HOSTILE, "kl": HOSTILE}, kernel=HOSTILE)
+    hostile = runs.part_of_card(HOSTILE, {HOSTILE: 1.0, f"fid/{HOSTILE}": 2.0}, **{HOSTILE: 1})
+    none = runs.part_of_card("probes", {}, {"": HOSTILE})
+    more = {HOSTILE: hostile, "yardsticks": part, "probes": none}
+    runs.card(runs.write("a"), **more, likelihood={"elbo": -20.0})
+    other = runs.part_of_card("x", {"mmd": 1.0}, kernel=HOSTILE[::-1])
+    lacking = runs.part_of_card("likelihood", {"kl": 1.0}, {"elbo": HOSTILE})
+    runs.card(runs.write("b", latent_dim=2), yardsticks=other, likelihood=lacking)
+    file = runs.write("c", 7) / "scorecard.json"
+    file.write_text(json.dumps({"version": HOSTILE}))
+    html = page.render(read([runs.path]))
+    parsed = Page(html)
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert len(parsed.all("script")) == 3
+    assert HOSTILE in [text for _, text in parsed.all("button")]
+    titles = [attributes.get("title", "") for _, attributes in parsed.elements]
+    for said in ("{{ 7 * 7 }}", HOSTILE, f"kernel {HOSTILE}"):
+        assert any(said in title for title in titles)
+    assert any(HOSTILE in text for _, text in parsed.all("p"))
+    assert any(HOSTILE in text for _, text in parsed.all("li"))
+
+
+def test_the_number_of_a_score_card_is_on_the_page(runs):
+    folder = runs.write("a")
+    runs.card(folder, yardsticks={"mmd": (0.00123456789, 0.0002)})
+    runs.card(runs.write("b", latent_dim=2), yardsticks={})
+    cells = dict(rendered(runs.path).cells)
+    content = json.loads((folder / "scorecard.json").read_text())
+    exact = content["parts"]["yardsticks"]["scores"]["mmd"]["value"]
+    assert float(cells["0.00123 ± 0.00020"]["data-order"]) == exact
+    assert cells["0.00123 ± 0.00020"]["class"] == "number"
+
+
+def test_a_number_that_is_absent_from_a_score_card_is_a_dash_with_the_reason(runs):
+    runs.card(runs.write("a", terms={"reconstruction": 14.0}), likelihood={"elbo": -20.0})
+    empty = runs.part_of_card("likelihood", {}, {"": "it has none"})
+    runs.card(runs.write("b", latent_dim=2), likelihood=empty)
+    parsed = rendered(runs.path)
+    [absent] = [at for text, at in parsed.cells if at.get("class") == "number absent"]
+    assert absent["title"] == "it has none"
+    assert "data-order" not in absent
+    assert "– it has none" in [text for _, text in parsed.all("p")]
+
+
+def test_headings_and_rows_say_on_hover_what_they_are(zoo):
+    parsed = rendered(zoo)
+    titles = {text: attributes.get("title") for attributes, text in parsed.all("th")}
+    assert "Lower is better.\nCompare between runs of" in titles["MMD²\N{NO-BREAK SPACE}↓"]
+    rows = [attributes["title"] for attributes, _ in parsed.all("tr") if "title" in attributes]
+    assert len([row for row in rows if "500 examples" not in row and "kernel imq" in row]) == 6
+
+
+def test_groups_of_another_setting_have_a_mark(runs):
+    for i, n in enumerate((1000, 1000, 200)):
+        part = runs.part_of_card("yardsticks", {"mmd": 0.5}, n=n)
+        runs.card(runs.write(str(i), latent_dim=i + 1), yardsticks=part)
+    [(mark, text)] = rendered(runs.path).all("sup")
+    assert (mark["title"], text) == ("200 examples, not 1,000 examples", "†")
+
+
+def test_runs_without_any_score_card_are_told_how_to_get_one(runs):
+    runs.write("a")
+    parsed = rendered(runs.path)
+    assert "No run has a score card yet: vae-zoo evaluate RUN makes one." in [
+        text for _, text in parsed.all("p")
+    ]
+    assert not [at for at, _ in parsed.all("table") if "scores" in at["class"]]
+
+
+def test_runs_without_a_score_card_are_listed_by_reason(runs):
+    runs.card(runs.write("whole"), likelihood={"elbo": -20.0})
+    for i in (1, 2):
+        runs.write(str(i), i)
+    (runs.write("old", 3) / "scorecard.json").write_text('{"version": 0}')
+    parsed = rendered(runs.path)
+    items = [text for _, text in parsed.all("li")]
+    assert "demo/1, demo/2: no scorecard.json: `vae-zoo evaluate RUN` makes one" in items
+    assert any(item.startswith("demo/old: scorecard.json is of version 0") for item in items)
+    assert "3 runs without a score card" in [text for _, text in parsed.all("h3")]
+
+
 def test_cells_are_sorted_by_their_mean_and_absent_ones_by_nothing(runs):
     point = runs.part("posteriors", "Deterministic")
     runs.write("a", 0, terms={"elbo": -20.125, "reconstruction": 14.0, "kl": 6.125})
@@ -155,7 +238,7 @@ def test_a_group_has_one_look_everywhere(zoo):
     colors = [trace["line"]["color"] for trace in traces(figures["curves"]["elbo"]).values()]
     spans = [at["style"].removeprefix("color: ") for at, _ in parsed.all("span") if "style" in at]
     assert len(set(colors)) == 6
-    assert spans == colors * 2  # in the table, and above the pictures
+    assert spans == colors * (1 + 9 + 1)  # in the table, each part of the score card, and pictures
 
 
 def test_many_groups_all_look_different():

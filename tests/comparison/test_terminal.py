@@ -78,3 +78,20 @@ def test_brackets_in_a_name_are_no_markup(runs):
     runs.write("whole")
     runs.write("[red]half", 1, epochs=2)
     assert "[red]half" in printed(runs.path)
+
+
+def test_runs_without_a_score_card_are_told_in_one_line_by_reason(runs):
+    for i in range(5):
+        runs.write(f"none{i}", i)
+    (runs.write("torn", 5) / "scorecard.json").write_text('{"version": 1, "par')
+    runs.card(runs.write("whole", 6), likelihood={"elbo": -20.0})
+    lines = printed(runs.path, width=500).splitlines()
+    [line] = [line for line in lines if "score card" in line]
+    assert line.startswith(
+        "6 runs without a score card: demo/none0, demo/none1, demo/none2, 2 more "
+        "(no scorecard.json: `vae-zoo evaluate RUN` makes one); demo/torn (scorecard.json is no "
+    )
+
+
+def test_score_cards_that_are_all_there_need_no_words(zoo):
+    assert "score card" not in printed(zoo)

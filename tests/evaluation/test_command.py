@@ -1,6 +1,5 @@
 """``vae-zoo evaluate`` and ``vae-zoo classify`` as a user types them."""
 
-import json
 import math
 import re
 import shutil
@@ -15,11 +14,13 @@ from vae_zoo.data import Digits, Split, Splits
 from vae_zoo.evaluation import ImportanceSampling
 from vae_zoo.evaluation.examples import examples, shuffle_conditions
 from vae_zoo.restore import restore
+from vae_zoo.scorecard import ScoreCard
 
 FIT = [
     *("fit", "-c", "base", "--trainer.max_epochs", "12", "--trainer.enable_progress_bar", "false"),
     *("--trainer.accelerator", "cpu", "--trainer.logger", "false", "--model.optimizer.lr", "0.005"),
     *("--model.encoder.hidden", "[32]", "--model.decoder.hidden", "[32]"),
+    *("--scorecard", "false"),
 ]
 RUNS = {
     "label": ["--model.condition", "OneHot"],
@@ -56,47 +57,53 @@ def zoo(trained, tmp_path, monkeypatch):
     return Path("runs/zoo")
 
 
-def numbers(folder, name="evaluation"):
-    return json.loads((folder / f"{name}.json").read_text())
+LIKELIHOODS = ["--parts", "likelihood", "importance"]
+
+
+def card(folder, name="scorecard"):
+    return ScoreCard.read(folder / f"{name}.json")
 
 
 def test_evaluate_prints_and_writes_the_numbers_of_each_run(zoo, capsys):
-    assert run("evaluate", "runs", "--samples", 20, "--examples", 40) == 0
+    assert run("evaluate", "runs", "--samples", 20, "--examples", 40, *LIKELIHOODS) == 0
     printed = capsys.readouterr().out
-    found, point = (numbers(zoo / name, "evaluation_40") for name in ("label", "point"))
-    setting = {"split": "test", "examples": 40, "samples": 20, "seed": 0, "checkpoint": "best.ckpt"}
-    assert setting.items() <= found.items()
-    assert found["elbo"]["value"] < found["importance_sampling"]["value"]
-    assert 1 < found["effective_samples"]["value"] < 20
-    assert not {"elbo", "importance_sampling", "effective_samples"} & point.keys()
+    found, point = (card(zoo / name, "scorecard_40") for name in ("label", "point"))
+    assert (found.split, found.checkpoint, found.conditional) == ("test", "best.ckpt", True)
+    assert found.parts["importance"].setting == {"n": 40, "seed": 0, "samples": 20}
+    scores = found.scores
+    assert scores["elbo"].value < scores["importance_sampling"].value
+    assert 1 < scores["effective_samples"].value < 20
+    assert not {"elbo", "importance_sampling", "effective_samples"} & point.scores.keys()
     for name in ("elbo", "importance_sampling", "prior_samples"):
-        assert f"{found[name]['value']:.2f} ± {found[name]['standard_error']:.2f}" in printed
-    assert f"{point['prior_samples']['value']:.2f}" in printed
+        assert str(scores[name]) in printed
+    assert str(point.scores["prior_samples"]) in printed
     for words in ("zoo/label", "condition OneHot", "log p(x | c)", "log p(x)", "40 examples", "–"):
         assert words in printed
     assert printed.count("(K=20)") == 2
 
 
 def test_the_numbers_are_those_of_the_metric_on_the_examples_of_the_split(zoo):
-    assert run("evaluate", zoo / "label", "--samples", 3, "--split", "val") == 0
+    words = ["--samples", 3, "--split", "val", "--parts", "importance"]
+    assert run("evaluate", zoo / "label", *words) == 0
     model, data = restore(zoo / "label")
     metric = ImportanceSampling(samples=3)
     metric.update(model, *examples(model, data, "val"))
-    found = numbers(zoo / "label", "evaluation_val")
-    assert (found["split"], found["examples"]) == ("val", 200)
-    for name, mean in metric.compute().items():
-        assert found[name]["value"] == pytest.approx(mean.value, rel=1e-6)
+    found = card(zoo / "label", "scorecard_val")
+    assert (found.split, found.parts["importance"].setting["n"]) == ("val", 200)
+    for name, score in metric.compute().items():
+        assert found.scores[name] == pytest.approx(score, rel=1e-6)
 
 
 def test_shuffled_conditions_lower_the_conditional_likelihood(zoo, capsys):
     for words in ([], ["--shuffle-conditions"]):
-        run("evaluate", zoo / "label", "--samples", 10, *words)
-    assert "conditions shuffled" in capsys.readouterr().out.replace("\n", " ")
-    right, wrong = numbers(zoo / "label"), numbers(zoo / "label", "evaluation_shuffled")
-    assert (right["shuffled_conditions"], wrong["shuffled_conditions"]) == (False, True)
+        run("evaluate", zoo / "label", "--samples", 10, *LIKELIHOODS, *words)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "each under the condition of another" in printed
+    right, wrong = (card(zoo / "label", f"scorecard{end}") for end in ("", "_shuffled"))
+    assert (right.shuffled_conditions, wrong.shuffled_conditions) == (False, True)
     for name in ("elbo", "importance_sampling", "prior_samples"):
-        error = math.hypot(right[name]["standard_error"], wrong[name]["standard_error"])
-        assert right[name]["value"] - wrong[name]["value"] > 2 * error
+        a, b = right.scores[name], wrong.scores[name]
+        assert a.value - b.value > 2 * math.hypot(a.standard_error, b.standard_error)
 
 
 def test_classify_prints_accuracy_and_cost(zoo, capsys):
@@ -117,7 +124,8 @@ def test_classify_prints_accuracy_and_cost(zoo, capsys):
         (["evaluate", "nowhere"], "nowhere is no folder"),
         (["evaluate", "."], "no runs in ."),
         (["evaluate", "runs", "--samples", "0"], "samples must be at least 1, got 0"),
-        (["evaluate", "runs/zoo/label", "--examples", "0"], "examples must be at least 1, got 0"),
+        (["evaluate", "runs/zoo/label", "--examples", "1"], "examples must be at least 2, got 1"),
+        (["evaluate", "runs", "--parts", "elbo"], "invalid choice: 'elbo'"),
         (["evaluate", "runs/zoo/point", "--shuffle-conditions"], "no condition that could be"),
         (["classify", "runs/zoo/point"], "condition of this model is Unconditional: train one"),
         (["classify", "runs"], "runs is no run"),
@@ -130,13 +138,13 @@ def test_what_cannot_be_done_is_said_in_a_sentence(words, message, capsys):
     assert run(*words) == 2
     error = capsys.readouterr().err
     assert message in error
-    assert error.startswith("vae-zoo: error:")
-    assert not list(Path().rglob("evaluation*"))
+    assert error.startswith(("vae-zoo: error:", "usage:"))
+    assert not list(Path().rglob("scorecard*"))
 
 
 def test_a_run_that_cannot_be_evaluated_does_not_hide_the_others(zoo, capsys):
     shutil.rmtree(zoo / "point" / "checkpoints")
-    assert run("evaluate", "runs", "--samples", 2, "--examples", 3) == 2
+    assert run("evaluate", "runs", "--samples", 2, "--examples", 3, *LIKELIHOODS) == 2
     printed = capsys.readouterr().out
     assert "zoo/label" in printed
     assert "not evaluated: zoo/point: runs/zoo/point has no checkpoint yet" in printed.replace(
@@ -152,8 +160,8 @@ def test_a_run_of_a_class_of_ones_own_is_evaluated_if_that_is_trusted(zoo, capsy
     changed = config.replace("vae_zoo.priors.StandardNormal", "own_prior.Mine")
     assert changed != config
     (zoo / "label" / "config.yaml").write_text(changed)
-    for command in ("evaluate", "classify"):
-        words = [command, zoo / "label", "--samples", 2, "--examples", 3]
+    for command in (["evaluate", *LIKELIHOODS], ["classify"]):
+        words = [command[0], zoo / "label", *command[1:], "--samples", 2, "--examples", 3]
         assert run(*words) == 2
         assert "add --trust own_prior" in capsys.readouterr().err
         assert run(*words, "--trust", "own_prior") == 0

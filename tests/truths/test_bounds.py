@@ -1,14 +1,26 @@
 """Bounds of the likelihood against linear normal models, whose likelihood is known."""
 
 import math
+from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
+from scipy.special import logsumexp
+from scipy.stats import norm
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from torch import Tensor
 from torch.distributions import MultivariateNormal
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from vae_zoo.conditions import OneHot
+from vae_zoo.data import LinearGaussian, Ring
 from vae_zoo.evaluation import (
     class_log_likelihoods,
     class_log_posterior,
@@ -18,7 +30,7 @@ from vae_zoo.evaluation import (
 from vae_zoo.likelihoods import Normal
 from vae_zoo.networks import MLP
 from vae_zoo.posteriors import Deterministic
-from vae_zoo.priors import ConditionalNormal, StandardNormal
+from vae_zoo.priors import ConditionalNormal, MixtureOfNormals, StandardNormal
 from vae_zoo.regularizers import KL, MMD
 from vae_zoo.vae import VAE
 
@@ -184,3 +196,231 @@ def test_effective_samples_are_the_squared_sum_of_the_weights_over_the_sum_of_th
     expected = weights.sum(0) ** 2 / (weights**2).sum(0)
     assert expected.max() < 45
     assert_close(found, torch.from_numpy(expected))
+
+
+class Known(NamedTuple):
+    """x = Wz + μ + σε with orthogonal columns in W, examples, and their log p(x)."""
+
+    w: Tensor
+    mu: Tensor
+    variance: float
+    x: Tensor
+    log_likelihood: Tensor
+
+
+def known(name):
+    """Probabilistic PCA of scikit-learn's digits, whose likelihood it knows; or synthetic data."""
+    if name == "synthetic":
+        data = LinearGaussian(dimension=8, latents=3, sigma=0.5, train=800)
+        x = data.splits.test.x.double()
+        return Known(data.w, data.mu, data.sigma**2, x, data.log_likelihood(x))
+    digits = load_digits().data / 16
+    pca = PCA(n_components=8).fit(digits)
+    w = pca.components_.T * np.sqrt(pca.explained_variance_ - pca.noise_variance_)
+    held = digits[:200]
+    truth = pca.score_samples(held)
+    parts = (torch.from_numpy(part) for part in (w, pca.mean_, held, truth))
+    w, mu, held, truth = parts
+    return Known(w, mu, float(pca.noise_variance_), held, truth)
+
+
+def model_of(data, shift=0.0, stretch=1.0):
+    """The VAE of known data, whose q(z | x) is the exact posterior, stretched and shifted.
+
+    Args:
+        shift: Of the means, in standard deviations of the exact posterior.
+        stretch: Of its standard deviations.
+    """
+    affine, (x_dim, z_dim) = partial(MLP, hidden=()), data.w.shape
+    likelihood = partial(Normal, variance=data.variance)
+    vae = VAE((x_dim,), z_dim, KL(), encoder=affine, decoder=affine, likelihood=likelihood)
+    vae = vae.double().eval()
+    vae.likelihood.log_scale.fill_(math.log(data.variance) / 2)  # it was made in single precision
+    [decoder], [encoder] = vae.decoder.layers, vae.encoder.layers
+    decoder.weight.copy_(data.w)
+    decoder.bias.copy_(data.mu)
+    variance = 1 / (1 + data.w.square().sum(0) / data.variance)
+    gain = variance[:, None] * data.w.T / data.variance
+    encoder.weight.copy_(torch.cat([gain, torch.zeros_like(gain)]))
+    scale = stretch * variance.sqrt() - 1e-4  # the posterior's floor
+    loc = shift * variance.sqrt() - gain @ data.mu
+    encoder.bias.copy_(torch.cat([loc, scale.expm1().log()]))
+    return vae
+
+
+def without_condition(x):
+    return x.new_empty(len(x), 0)
+
+
+def mean_and_error(differences):
+    return differences.mean().item(), differences.std().item() / math.sqrt(len(differences))
+
+
+@pytest.mark.parametrize("name", ["digits", "synthetic"])
+def test_bounds_of_known_data_rise_to_their_log_likelihood_with_the_number_of_samples(name):
+    data = known(name)
+    vae, c = model_of(data, shift=0.6, stretch=1.6), without_condition(data.x)
+    torch.manual_seed(0)
+    elbo = importance_sampling(vae, data.x, c, samples=300).elbo
+    bounds = [importance_sampling(vae, data.x, c, k).importance_sampling for k in (1, 2, 8, 256)]
+    mean, error = mean_and_error(bounds[0] - elbo)
+    assert error < 0.3
+    assert abs(mean) < 3 * error  # by one sample it is the ELBO, in the mean
+    for lower, upper in pairwise([elbo, *bounds[1:]]):
+        mean, error = mean_and_error(upper - lower)
+        assert mean > 3 * error
+    mean, error = mean_and_error(data.log_likelihood - bounds[-1])
+    assert -3 * error < mean < 0.2
+
+
+@pytest.mark.parametrize("name", ["digits", "synthetic"])
+def test_the_elbo_lacks_the_divergence_of_q_from_the_exact_posterior(name):
+    data = known(name)
+    vae, c = model_of(data, shift=0.4, stretch=1.3), without_condition(data.x)
+    torch.manual_seed(0)
+    elbo = importance_sampling(vae, data.x, c, samples=500).elbo
+    covariance = torch.linalg.inv(torch.eye(data.w.shape[1]) + data.w.T @ data.w / data.variance)
+    exact = MultivariateNormal((data.x - data.mu) @ data.w @ covariance / data.variance, covariance)
+    q = vae.encode(data.x, c)
+    q = MultivariateNormal(q.mean, scale_tril=torch.diag_embed(q.stddev))
+    gap = torch.distributions.kl_divergence(q, exact)
+    mean, error = mean_and_error(data.log_likelihood - elbo - gap)
+    assert error < 0.02
+    assert abs(mean) < 3 * error
+
+
+@pytest.mark.parametrize("name", ["digits", "synthetic"])
+def test_under_the_exact_posterior_one_weight_is_the_log_likelihood_of_known_data(name):
+    data = known(name)
+    found = importance_sampling(model_of(data), data.x, without_condition(data.x), samples=1)
+    assert_close(found.importance_sampling, data.log_likelihood)
+
+
+@contextmanager
+def recorded(vae):
+    """Keep the codes that are decoded."""
+    codes = []
+    handle = vae.decoder.register_forward_pre_hook(lambda _, inputs: codes.append(inputs[0]))
+    yield codes
+    handle.remove()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_weights_that_are_summed_as_they_come_are_those_of_all_codes(count):
+    data, k = known("synthetic"), 2500
+    vae, x = model_of(data, shift=0.4, stretch=1.3), data.x[:count]
+    with recorded(vae) as codes:
+        found = importance_sampling(vae, x, without_condition(x), samples=k)
+    z = torch.cat(codes).view(k, count, -1).numpy()
+    q = vae.encode(x, without_condition(x))
+    loc, scale = q.mean.numpy(), q.stddev.numpy()
+    error = (x - data.mu).numpy() - z @ data.w.T.numpy()
+    log_likelihood = norm.logpdf(error, scale=math.sqrt(data.variance)).sum(-1)
+    log_weights = log_likelihood + norm.logpdf(z).sum(-1) - norm.logpdf(z, loc, scale).sum(-1)
+    assert len(np.unique(z[:, 0, 0])) == k
+    bound = logsumexp(log_weights, axis=0) - math.log(k)
+    assert_close(found.importance_sampling, torch.from_numpy(bound))
+    weights = np.exp(log_weights - log_weights.max(0))
+    effective = weights.sum(0) ** 2 / (weights**2).sum(0)
+    assert_close(found.effective_samples, torch.from_numpy(effective))
+    kl = 0.5 * (scale**2 + loc**2 - 1 - 2 * np.log(scale)).sum(-1)
+    assert_close(found.elbo, torch.from_numpy(log_likelihood.mean(0) - kl))
+    with recorded(vae) as codes:
+        found = prior_sampling(vae, x, without_condition(x), samples=k)
+    error = (x - data.mu).numpy() - torch.cat(codes).view(k, count, -1).numpy() @ data.w.T.numpy()
+    log_likelihood = norm.logpdf(error, scale=math.sqrt(data.variance)).sum(-1)
+    assert_close(found, torch.from_numpy(logsumexp(log_likelihood, axis=0) - math.log(k)))
+
+
+def test_a_divergence_without_a_closed_form_is_estimated_by_all_samples():
+    data = known("synthetic")
+    exact = model_of(data, shift=0.4, stretch=1.3)
+    vae = VAE(
+        exact.shape,
+        exact.latent_dim,
+        KL(),
+        encoder=partial(MLP, hidden=()),
+        decoder=partial(MLP, hidden=()),
+        likelihood=partial(Normal, variance=data.variance),
+        prior=partial(MixtureOfNormals, components=2),
+    )
+    vae = vae.double().eval()
+    vae.encoder, vae.decoder = exact.encoder, exact.decoder
+    for one in vae.prior.parameters():  # both components are N(0, I)
+        one.zero_()
+    x, c = data.x[:50], without_condition(data.x[:50])
+    found, closed = (importance_sampling(one, x, c, samples=3000) for one in (vae, exact))
+    assert_close(found.elbo, closed.elbo, atol=0.2, rtol=0)
+    assert_close(found.elbo.mean(), closed.elbo.mean(), atol=0.02, rtol=0)
+    assert_close(found.importance_sampling, closed.importance_sampling, atol=0.1, rtol=0)
+
+
+class Largest(TorchDispatchMode):
+    """Knows the number of elements of the largest tensor that was made."""
+
+    def __init__(self):
+        super().__init__()
+        self.size = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        sizes = [one.numel() for one in tree_leaves(made) if isinstance(one, Tensor)]
+        self.size = max(self.size, *sizes, 0)
+        return made
+
+
+@pytest.mark.parametrize("estimate", [importance_sampling, prior_sampling])
+def test_more_samples_take_no_more_memory(estimate):
+    data, sizes = known("synthetic"), []
+    vae, x = model_of(data), data.x[:2]
+    for samples in (5_000, 50_000):
+        with Largest() as largest:
+            estimate(vae, x, without_condition(x), samples)
+        sizes.append(largest.size)
+    assert sizes[0] == sizes[1] < 5_000 * 2
+
+
+def test_a_million_samples_in_single_precision_find_the_log_likelihood():
+    data = known("synthetic")
+    vae, x = model_of(data, shift=0.4, stretch=1.3).float(), data.x[:1].float()
+    torch.manual_seed(0)
+    found = importance_sampling(vae, x, without_condition(x), samples=10**6)
+    expected = data.log_likelihood[:1].float()
+    assert_close(found.importance_sampling, expected, atol=3e-3, rtol=0)
+    assert 10**5 < found.effective_samples.item() < 10**6
+
+
+def trained_on(x, steps, width):
+    """Train two latents and a learned variance for a moment."""
+    torch.manual_seed(0)
+    network = partial(MLP, hidden=(width, width))
+    likelihood = partial(Normal, variance=0.1, learned="scalar")
+    vae = VAE((2,), 2, KL(), encoder=network, decoder=network, likelihood=likelihood)
+    optimizer = torch.optim.Adam(vae.parameters(), lr=1e-2, fused=True)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    with torch.enable_grad():
+        for _ in range(steps):
+            optimizer.zero_grad()
+            vae(x[torch.randint(len(x), (200,))]).loss.backward()
+            optimizer.step()
+            scheduler.step()
+    return vae.eval()
+
+
+def surplus(vae, data, x):
+    """How much likelier a model finds points than they are, in the mean, with its error."""
+    found = importance_sampling(vae, x, without_condition(x), samples=100).importance_sampling
+    return mean_and_error(found.double() - data.log_likelihood(x))
+
+
+def test_on_points_of_the_ring_that_it_has_not_seen_no_model_beats_the_true_density():
+    data = Ring(train=4000)
+    x = data.splits.test.x
+    trained, seen = trained_on(data.splits.train.x, 1000, 64), data.splits.train.x[:10]
+    mean, error = surplus(trained, data, x)
+    assert -1 < mean < error
+    overfit = trained_on(seen, 900, 64)
+    mean, error = surplus(overfit, data, x)
+    assert mean < error
+    mean, error = surplus(overfit, data, seen)
+    assert mean > 3 * error  # as a leak would

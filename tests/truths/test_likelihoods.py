@@ -38,6 +38,24 @@ def test_bernoulli_reads_its_parameters_as_logits_of_ones():
     assert_close(p.log_prob(torch.ones(1, 1)).exp(), torch.tensor([1 / (1 + np.exp(-2.0))]).float())
 
 
+@pytest.mark.parametrize("shape", [(1,), (7,), (8,), (1, 5, 5), (1, 28, 28)])
+def test_many_coins_find_one_example_as_likely_as_its_copies(shape):
+    logits = torch.tensor([*EXTREMES, 17.0, -17.0])[torch.randint(15, (40, *shape))]
+    one = torch.rand(shape).round()
+    exact = one * logits - torch.from_numpy(np.logaddexp(0, logits.double().numpy()))
+    for value in (one, one.expand(40, *shape), one.expand(40, *shape).contiguous()):
+        found = Bernoulli(shape)(logits).log_prob(value)
+        assert_close(found, exact.flatten(1).sum(1).float(), rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("pixels", [5, 16, 19])
+def test_gradients_of_many_coins_lead_from_their_means_to_the_example(pixels):
+    logits = torch.cat([torch.zeros(1, pixels), 9 * torch.randn(30, pixels)]).requires_grad_()
+    one = torch.rand(pixels).round()
+    Bernoulli((pixels,))(logits).log_prob(one.expand_as(logits)).sum().backward()
+    assert_close(logits.grad, one - logits.detach().sigmoid(), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("variance", [0.25, 2.0])
 def test_normal_integrates_to_one(variance):
     p = Normal((2,), variance=variance)(torch.tensor([[0.3, -1.0]]))

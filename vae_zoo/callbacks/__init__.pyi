@@ -1,2 +1,3 @@
+from .cost import Cost as Cost
 from .pictures import Pictures as Pictures
 from .progress import Progress as Progress

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 # Runs of one group may differ in these and in nothing else.
-IDENTITY = ("ckpt_path", "config", "id", "name", "resume", "seed_everything")
+IDENTITY = ("ckpt_path", "config", "id", "name", "resume", "scorecard", "seed_everything")
 # Where data lie and what is shown on the way change no result.
 WITHOUT_EFFECT = re.compile(
     r"data\.root|trainer\.(default_root_dir|enable_(model_summary|progress_bar)|logger)(\..*)?"

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import NamedTuple
 
+from vae_zoo.evaluation.score import Score
+
 
 class Estimate(NamedTuple):
-    """Mean ± standard error over seeds, in nats; one seed has no error."""
+    """Mean ± standard error over seeds; of one seed, the error that it has by itself, if any."""
 
     mean: float
     error: float | None
@@ -18,6 +20,13 @@ class Estimate(NamedTuple):
         count = len(values)
         error = stdev(values) / math.sqrt(count) if count > 1 else None
         return cls(fmean(values), error, count)
+
+    @classmethod
+    def of_scores(cls, scores: Sequence[Score]) -> "Estimate":
+        """Take the mean over seeds, or the one score with its error over examples."""
+        if len(scores) == 1:
+            return cls(*scores[0], 1)
+        return cls.of([score.value for score in scores])
 
     def __str__(self) -> str:
         # Adding 0.0 turns the -0.00 of a rounded small negative into 0.00.

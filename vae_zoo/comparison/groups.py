@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from vae_zoo.comparison.cards import read_card
 from vae_zoo.comparison.configuration import Configuration
 from vae_zoo.comparison.estimate import Estimate
 from vae_zoo.runs import Run
+from vae_zoo.scorecard import ScoreCard
 
 SYMBOLS = {"KL": "β"}  # of a regularizer's weight; λ for all others
 
@@ -22,6 +24,19 @@ class Member:
     @cached_property
     def summary(self) -> dict[str, float]:
         return self.run.summary
+
+    @property
+    def card(self) -> ScoreCard | None:
+        """Its score card, None where there is none that can be read."""
+        return self._card_or_reason[0]
+
+    @property
+    def why_no_card(self) -> str:
+        return self._card_or_reason[1]
+
+    @cached_property
+    def _card_or_reason(self) -> tuple[ScoreCard | None, str]:
+        return read_card(self.run)
 
 
 @dataclass(frozen=True)

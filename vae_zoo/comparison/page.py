@@ -17,6 +17,7 @@ from vae_zoo.comparison.curves import curves
 from vae_zoo.comparison.groups import Group
 from vae_zoo.comparison.rate_distortion import rate_distortion
 from vae_zoo.comparison.reading import Comparison, title
+from vae_zoo.comparison.score_table import scores
 from vae_zoo.comparison.sections import Section
 from vae_zoo.comparison.style import Style, Styles
 from vae_zoo.comparison.terminal import reasons
@@ -54,6 +55,7 @@ def render(comparison: Comparison) -> str:
         columns=table.columns,
         row=table.row,
         reasons=reasons,
+        scores=scores,
         unmeasured=_unmeasured,
         undrawn=_undrawn,
         plotly=get_plotlyjs(),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from vae_zoo.comparison.configuration import Configuration, differing, short_names
@@ -41,6 +42,16 @@ class Comparison:
         """The runs that no mean counts, by a word for it."""
         kinds = {"unfinished": self.unfinished, "broken": self.broken, "repeated": self.repeated}
         return {kind: runs for kind, runs in kinds.items() if runs}
+
+    @cached_property
+    def without_card(self) -> dict[str, list[Run]]:
+        """Runs that have their place in all tables but those of score cards, by the reason."""
+        found: dict[str, list[Run]] = {}
+        for section in self.sections:
+            for member in section.members:
+                if not member.card:
+                    found.setdefault(member.why_no_card, []).append(member.run)
+        return found
 
     def heading(self, section: Section) -> str:
         """Data and likelihood, with the options of the data that tell sections apart."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from vae_zoo.comparison.configuration import class_of, differing, short_names, text
-from vae_zoo.comparison.groups import Group
+from vae_zoo.comparison.groups import Group, Member
 
 # How the data are loaded changes no test example, so it does not forbid a comparison.
 LOADING = ("data.batch_size",)
@@ -32,8 +32,12 @@ class Section:
         return class_of(self.groups[0].configuration.flat["model.likelihood"])
 
     @property
+    def members(self) -> list[Member]:
+        return [member for group in self.groups for member in group.members]
+
+    @property
     def runs(self) -> int:
-        return sum(len(group.members) for group in self.groups)
+        return len(self.members)
 
     @property
     def seeds(self) -> str:
@@ -63,12 +67,17 @@ class Section:
     @cached_property
     def keys(self) -> list[str]:
         """Keys with a column of their own, beside regularizer, weight and prior."""
-        return [key for key in self.differences if not SHOWN.fullmatch(key) or self._blurred(key)]
+        shown = [key for key in self.differences if SHOWN.fullmatch(key)]
+        return [key for key in self.differences if key not in shown or key in self._blurred]
 
-    def _blurred(self, key: str) -> bool:
-        """Whether short names hide a difference, as of ``vae_zoo….MMD`` and ``mine.MMD``."""
-        values = {group.configuration.flat[key] for group in self.groups if self._has(group, key)}
-        return len({text(value) for value in values}) < len(values)
+    @cached_property
+    def _blurred(self) -> set[str]:
+        """Keys of which short names hide a difference, as of ``vae_zoo….MMD`` and ``mine.MMD``."""
+        values = {
+            key: {group.configuration.flat[key] for group in self.groups if self._has(group, key)}
+            for key in self.differences
+        }
+        return {key for key, found in values.items() if len({*map(text, found)}) < len(found)}
 
     @staticmethod
     def _has(group: Group, key: str) -> bool:
@@ -84,7 +93,7 @@ class Section:
         if not self._has(group, key):
             return ""
         value = group.configuration.flat[key]
-        return str(value) if self._blurred(key) else text(value)
+        return str(value) if key in self._blurred else text(value)
 
     @cached_property
     def usual(self) -> dict[str, str]:

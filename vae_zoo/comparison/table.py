@@ -9,11 +9,12 @@ from vae_zoo.comparison.terminal import ABSENT, TERMS
 
 
 class Cell(NamedTuple):
-    """Text, what it says on hover, and the number that it is sorted by."""
+    """Text, what it says on hover, the number that it is sorted by, and bars beside it."""
 
     text: str
     hover: str = ""
     order: float | None = None
+    bars: str = ""
 
     @property
     def absent(self) -> bool:

@@ -9,13 +9,14 @@ from rich.text import Text
 
 from vae_zoo.comparison.configuration import short_names
 from vae_zoo.comparison.groups import Group
-from vae_zoo.comparison.reading import Comparison
+from vae_zoo.comparison.reading import Comparison, title
 from vae_zoo.comparison.sections import Section
 
 TERMS = ("elbo", "reconstruction", "kl")
 ABSENT = "–"
 WIDE = 100  # columns from which names need no folding
 NAMED = 10  # runs left out that the terminal names, of each kind
+FEW = 3  # runs without a score card that it names, of each reason
 BASIS = "test split at best.ckpt, in nats, mean ± standard error over seeds"
 APART = "An ELBO depends on the data and the likelihood: compare within a table only."
 
@@ -37,6 +38,20 @@ def show(comparison: Comparison, console: Console) -> None:
         named = [str(run) for run in runs[:NAMED]]
         named += [f"and {len(runs) - NAMED} more"] * (len(runs) > NAMED)
         console.print(Text.assemble((count, "yellow"), ", ".join(named)))
+    if comparison.without_card:
+        console.print(_without_card(comparison))
+
+
+def _without_card(comparison: Comparison) -> Text:
+    """Say in a line whose score cards are missing, and why."""
+    told, count = [], 0
+    for reason, runs in comparison.without_card.items():
+        count += len(runs)
+        named = [title(run) for run in runs[:FEW]]
+        named += [f"{len(runs) - FEW} more"] * (len(runs) > FEW)
+        told.append(f"{', '.join(named)} ({reason})")
+    heading = f"{count} run{'s' * (count > 1)} without a score card: "
+    return Text.assemble((heading, "yellow"), "; ".join(told[:FEW] + ["…"] * (len(told) > FEW)))
 
 
 def table(section: Section, width: int) -> Table:

@@ -49,6 +49,7 @@ class Sprites(DataModule):
         factors: The factors of ``train``, ``val`` and ``test``, each ``(N, 5)``: numbers from 0 of
             the shape, the scale, the angle, the column x and the row y, in the order of examples.
         factor_sizes: How many values each factor has.
+        categorical: The factors whose values have no order; that of an angle closes in a circle.
 
     Args:
         side: Width and height of an image, in pixels.
@@ -70,6 +71,7 @@ class Sprites(DataModule):
         "x": len(CENTRES),
         "y": len(CENTRES),
     }
+    categorical: ClassVar[tuple[str, ...]] = ("shape",)
 
     def __init__(
         self, side: int = 32, train: int = 20_000, data_seed: int = 0, batch_size: int = 128

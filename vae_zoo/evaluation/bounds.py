@@ -1,16 +1,19 @@
 """What samples of a model say of log p(x), or of log p(x | c), example by example, in nats."""
 
+import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
-from vae_zoo.objectives import log_mean_exp
 from vae_zoo.regularizers import kl_divergence
 from vae_zoo.regularizers.families import require_density
 from vae_zoo.vae import VAE
 
-ROWS = 1000  # codes that are decoded at once
+DRAWN = 1000  # codes that are drawn at once: it decides, with the seed, which codes are drawn
+ROWS = 500  # codes that are decoded at once: few, so that images of them stay in the cache
 
 
 class Bounds(NamedTuple):
@@ -24,12 +27,14 @@ class Bounds(NamedTuple):
 def importance_sampling(model: VAE, x: Tensor, c: Tensor, samples: int, rows: int = ROWS) -> Bounds:
     """Bound log p(x) by the weights wₖ = p(x, zₖ) / q(zₖ | x) of K samples zₖ ~ q(z | x).
 
+    The weights are summed as they come, so that any number of them takes the same memory.
+
     Args:
         model: The model, in evaluation mode.
         x: Examples ``(B, *X)``.
         c: Features ``(B, C)`` of their conditions, ``model.condition(y)``.
         samples: Number K of samples of each posterior.
-        rows: About how many codes are decoded at once; it does not change the values.
+        rows: How many codes are decoded at once; it does not change the values.
 
     Raises:
         ValueError: The posterior has no density.
@@ -38,19 +43,33 @@ def importance_sampling(model: VAE, x: Tensor, c: Tensor, samples: int, rows: in
         Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders, 2016, eq. 8.
         https://arxiv.org/abs/1509.00519
     """
-    q = model.encode(x, c)
+    return weigh(model, model.encode(x, c), model.prior(c), x, c, samples, rows)
+
+
+def weigh(
+    model: VAE,
+    q: Distribution,
+    p: Distribution,
+    x: Tensor,
+    c: Tensor,
+    samples: int,
+    rows: int = ROWS,
+) -> Bounds:
+    """Bound log p(x) as ``importance_sampling`` does, by a posterior and a prior at hand."""
     require_density(q, "importance sampling")
-    p = model.prior(c).expand(q.batch_shape)
-    z = q.sample((samples,))  # (K, B, D)
-    log_likelihood = _log_likelihood(model, x, z, c, rows)
-    kl = kl_divergence(q, p, z)
-    assert kl is not None  # q has a density
-    log_weights = log_likelihood + p.log_prob(z) - q.log_prob(z)
-    return Bounds(
-        elbo=log_likelihood.mean(0) - (kl.mean(0) if kl.dim() > 1 else kl),
-        importance_sampling=log_mean_exp(log_weights),
-        effective_samples=(2 * log_weights.logsumexp(0) - (2 * log_weights).logsumexp(0)).exp(),
-    )
+    p = p.expand(q.batch_shape)
+    elbo = x.new_zeros(len(x))
+    log_sum = log_squares = x.new_full((len(x),), -math.inf)
+    for drawn, size in _draws(samples, len(x)):
+        z = q.sample(torch.Size([size]))  # (k, B, D)
+        log_likelihood = log_likelihoods(model, x, z, c, rows)
+        log_weights = log_likelihood + p.log_prob(z) - q.log_prob(z)
+        log_sum = torch.logaddexp(log_sum, log_weights.logsumexp(0))
+        log_squares = torch.logaddexp(log_squares, (2 * log_weights).logsumexp(0))
+        kl = kl_divergence(q, p, z)
+        assert kl is not None  # q has a density
+        elbo = elbo + ((log_likelihood - kl).mean(0) - elbo) * (size / drawn)  # a running mean
+    return Bounds(elbo, log_sum - math.log(samples), (2 * log_sum - log_squares).exp())
 
 
 def prior_sampling(model: VAE, x: Tensor, c: Tensor, samples: int, rows: int = ROWS) -> Tensor:
@@ -64,16 +83,43 @@ def prior_sampling(model: VAE, x: Tensor, c: Tensor, samples: int, rows: int = R
         x: Examples ``(B, *X)``.
         c: Features ``(B, C)`` of their conditions, ``model.condition(y)``.
         samples: Number K of samples, drawn anew for each example.
-        rows: About how many codes are decoded at once; it does not change the values.
+        rows: How many codes are decoded at once; it does not change the values.
 
     Returns:
         Estimates, of shape ``(B,)``.
     """
-    z = model.prior(c).expand((len(x),)).sample((samples,))  # (K, B, D)
-    return log_mean_exp(_log_likelihood(model, x, z, c, rows))
+    return average(model, model.prior(c), x, c, samples, rows)
 
 
-def _log_likelihood(model: VAE, x: Tensor, z: Tensor, c: Tensor, rows: int) -> Tensor:
-    """Return log p(x | zₖ), of shape ``(K, B)``, decoding some codes after the others."""
-    parts = z.split(max(1, rows // len(x)))  # type: ignore[no-untyped-call]
-    return torch.cat([model.log_likelihood(x, part, c) for part in parts])
+def average(
+    model: VAE, p: Distribution, x: Tensor, c: Tensor, samples: int, rows: int = ROWS
+) -> Tensor:
+    """Estimate log p(x) as ``prior_sampling`` does, by a prior at hand."""
+    p = p.expand((len(x),))
+    log_sum = x.new_full((len(x),), -math.inf)
+    for _, size in _draws(samples, len(x)):
+        log_likelihood = log_likelihoods(model, x, p.sample(torch.Size([size])), c, rows)
+        log_sum = torch.logaddexp(log_sum, log_likelihood.logsumexp(0))
+    return log_sum - math.log(samples)
+
+
+def log_likelihoods(model: VAE, x: Tensor, z: Tensor, c: Tensor, rows: int = ROWS) -> Tensor:
+    """Return log p(x | z), of shape ``(K, B)``, of codes ``(K, B, D)``, some after the others."""
+    found, codes = [], z.flatten(0, 1)
+    for start in range(0, len(codes), rows):
+        part = codes[start : start + rows]
+        if len(x) == 1:  # all codes are of one example, which need not be copied
+            example, features = (one.expand(len(part), *one.shape[1:]) for one in (x, c))
+        else:
+            index = torch.arange(start, start + len(part), device=x.device) % len(x)
+            example, features = x[index], c[index]
+        found.append(model.decode(part, features).log_prob(example))
+    return torch.cat(found).view(z.shape[:2])
+
+
+def _draws(samples: int, examples: int) -> Iterator[tuple[int, int]]:
+    """Divide K samples of each example: how many are drawn with each draw, and how many at it."""
+    most = max(1, DRAWN // examples)
+    for start in range(0, samples, most):
+        drawn = min(samples, start + most)
+        yield drawn, drawn - start

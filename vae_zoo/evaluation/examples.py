@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vae_zoo.data import DataModule
 from vae_zoo.data.download import data_folder
@@ -61,12 +62,17 @@ def examples(model: VAE, data: DataModule, split: SplitName, n: int | None = Non
     if n is not None and n < 1:
         raise ValueError(f"examples must be at least 1, got {n}")
     stored = getattr(read(model, data), split)
-    generator = np.random.default_rng(0)
     if n is not None and n < len(stored.x):
-        chosen = np.sort(generator.permutation(len(stored.x))[:n])
-        stored = stored.take(torch.from_numpy(chosen))
-    x = data.augment(stored.x, generator) if split == "train" else stored.x
+        stored = stored.take(chosen(len(stored.x), n))
+    x = stored.x
+    if split == "train":
+        x = data.augment(x, np.random.default_rng(0))
     return data.batch(x, stored.y)
+
+
+def chosen(size: int, n: int) -> Tensor:
+    """The numbers of the n examples of a split that are taken, in order; all if there are fewer."""
+    return torch.from_numpy(np.sort(np.random.default_rng(0).permutation(size)[:n]))
 
 
 def shuffle_conditions(batch: Batch) -> Batch:

@@ -67,14 +67,18 @@ class KeptExamples(Metric, ABC):
 
     def update(self, model: VAE, x: Tensor, y: Tensor | None = None) -> None:
         """Count a batch of data ``(B, *X)`` and labels ``(B,)``, or conditions ``(B, *Y)``."""
+        self.keep(model, x, y)
+
+    def keep(self, model: VAE, x: Tensor, y: Tensor | None, **given: Tensor) -> None:
+        """Keep the rows of a batch: those that are measured, and those that are given with it."""
         self._model = [model]
         x, y = x.to(model.device), None if y is None else y.to(model.device)
         with evaluating(model):
             number = example_keys(x, y)
             self.keys.append(number)
-            measured = self.measure(model, x, condition(model, x, y), number)
+            rows = self.measure(model, x, condition(model, x, y), number) | given
         for name in self.rows:
-            getattr(self, name).append(measured[name].to(self.device))
+            getattr(self, name).append(rows[name].to(self.device))
 
     def compute(self) -> dict[str, Score]:
         """Return the numbers of all examples, by name.

@@ -1,16 +1,18 @@
 """Bounds of the likelihood as metrics: means over examples, however these are put into batches."""
 
-from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from vae_zoo.arguments import require_samples
-from vae_zoo.evaluation.bounds import importance_sampling, prior_sampling
+from vae_zoo.evaluation.bounds import DRAWN, average, log_likelihoods, weigh
 from vae_zoo.evaluation.kept import KeptExamples
-from vae_zoo.evaluation.noise import fix_noise
+from vae_zoo.evaluation.noise import fix_noise, sample_posteriors
 from vae_zoo.evaluation.score import Score
+from vae_zoo.regularizers import kl_divergence
 from vae_zoo.vae import VAE
 
 
@@ -33,19 +35,8 @@ class SampledMean(KeptExamples):
         require_samples(samples)
         self.samples = samples
 
-    @abstractmethod
-    def values(self, model: VAE, x: Tensor, c: Tensor) -> tuple[Tensor, ...]:
-        """Compute a number of shape ``(B,)`` for each of ``names``."""
-
-    def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
-        rows = []
-        for i, key in enumerate(keys.tolist()):
-            fix_noise(self.seed, key)
-            rows.append(torch.cat(self.values(model, x[i : i + 1], c[i : i + 1])))
-        return {"table": torch.stack(rows).double()}  # (B, names)
-
     def scores(self, table: Tensor) -> dict[str, Score]:  # type: ignore[override]
-        return means(self.names, table)
+        return means(self.names[: table.shape[1]], table)
 
     @property
     def setting(self) -> dict[str, Any]:
@@ -59,16 +50,82 @@ def means(names: tuple[str, ...], values: Tensor) -> dict[str, Score]:
     return {name: Score.of_sums(len(values), total, square) for name, total, square in sums}
 
 
+class Elbo(SampledMean):
+    """E_q log p(x | z) - KL(q(z | x) ‖ p(z)) and its parts, at weight 1 whatever was trained.
+
+    ``reconstruction`` is the distortion -E_q log p(x | z), ``kl`` the rate, in closed form where
+    one is known, and ``bits_per_dimension`` the code length that their sum is, of discrete data.
+    Of a posterior without a density there is the reconstruction alone, and of a regression, which
+    has no codes, no rate.
+
+    Args:
+        samples: Number K of samples of each q(z | x).
+        seed: Of their noise.
+
+    Raises:
+        ValueError: There is no sample, or the seed is negative.
+
+    References:
+        Kingma and Welling, Auto-Encoding Variational Bayes, 2014, eq. 3.
+        https://arxiv.org/abs/1312.6114
+    """
+
+    names = ("reconstruction", "kl")
+
+    def __init__(self, samples: int = 10, seed: int = 0) -> None:
+        super().__init__(samples, seed)
+
+    def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
+        size = max(1, DRAWN // self.samples)
+        parts = [torch.split(part, size) for part in (model.encoder(x, c), x, c, keys)]
+        rows = zip(*parts, _priors(model, c, size), strict=True)
+        return {"table": torch.cat([self._terms(model, *row) for row in rows])}
+
+    def _terms(
+        self, model: VAE, params: Tensor, x: Tensor, c: Tensor, keys: Tensor, p: Distribution
+    ) -> Tensor:
+        """Return the reconstruction, and the KL if there is one: ``(B, 1)`` or ``(B, 2)``."""
+        q = model.posterior(params)
+        z = sample_posteriors(model, params, keys.tolist(), self.seed, self.samples)
+        terms = [-log_likelihoods(model, x, z, c).mean(0)]
+        kl = kl_divergence(q, p.expand(q.batch_shape), z)
+        if kl is not None:
+            terms.append(kl.mean(0) if kl.dim() > 1 else kl)
+        return torch.stack(terms, dim=1).double()
+
+    def scores(self, table: Tensor) -> dict[str, Score]:  # type: ignore[override]
+        found = super().scores(table)
+        if table.shape[1] == 1:
+            return found
+        elbo = -table.sum(dim=1)
+        columns = {
+            "elbo": elbo,
+            "bits_per_dimension": self.model.likelihood.bits_per_dimension(elbo),
+        }
+        for name, column in columns.items():
+            if column is not None:
+                found |= means((name,), column.unsqueeze(1))
+        if not self.model.latent_dim:
+            del found["kl"]
+        return found
+
+
 class ImportanceSampling(SampledMean):
-    """ELBO, importance-weighted bound and effective samples of K samples of each q(z | x).
+    """Importance-weighted bound and effective samples of K samples of each q(z | x).
 
     Refuses a posterior without a density. See :func:`vae_zoo.evaluation.importance_sampling`.
     """
 
-    names = ("elbo", "importance_sampling", "effective_samples")
+    names = ("importance_sampling", "effective_samples")
 
-    def values(self, model: VAE, x: Tensor, c: Tensor) -> tuple[Tensor, ...]:
-        return importance_sampling(model, x, c, self.samples)
+    def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
+        rows, parameters = [], torch.split(model.encoder(x, c), 1)
+        examples = _one_by_one(model, x, c, keys, self.seed)
+        for params, (one, given, p) in zip(parameters, examples, strict=True):
+            bounds = weigh(model, model.posterior(params), p, one, given, self.samples)
+            rows.append(torch.cat([bounds.importance_sampling, bounds.effective_samples]))
+        columns = 2 if model.latent_dim else 1  # without codes, none is effective
+        return {"table": torch.stack(rows)[:, :columns].double()}
 
 
 class PriorSampling(SampledMean):
@@ -76,5 +133,24 @@ class PriorSampling(SampledMean):
 
     names = ("prior_samples",)
 
-    def values(self, model: VAE, x: Tensor, c: Tensor) -> tuple[Tensor, ...]:
-        return (prior_sampling(model, x, c, self.samples),)
+    def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
+        examples = _one_by_one(model, x, c, keys, self.seed)
+        rows = [average(model, p, one, given, self.samples) for one, given, p in examples]
+        return {"table": torch.stack(rows).double()}
+
+
+def _one_by_one(
+    model: VAE, x: Tensor, c: Tensor, keys: Tensor, seed: int
+) -> Iterator[tuple[Tensor, Tensor, Distribution]]:
+    """Go through the examples, with their conditions and priors, fixing the noise of each."""
+    parts = keys.tolist(), torch.split(x, 1), torch.split(c, 1), _priors(model, c, 1)
+    for key, one, given, p in zip(*parts, strict=True):
+        fix_noise(seed, key)
+        yield one, given, p
+
+
+def _priors(model: VAE, c: Tensor, size: int) -> Iterator[Distribution]:
+    """Make the prior of so many examples at a time: only once if they have no condition."""
+    shared = None if c.shape[1] else model.prior(c)
+    for part in torch.split(c, size):
+        yield model.prior(part) if shared is None else shared

@@ -31,7 +31,3 @@ class Score(NamedTuple):
         mean = sum(without) / len(without)
         spread = sum((one - mean) ** 2 for one in without)
         return cls(value, math.sqrt(spread * (len(without) - 1) / len(without)))
-
-    def __str__(self) -> str:
-        value = f"{round(self.value, 2) + 0.0:.2f}"
-        return value if self.standard_error is None else f"{value} ± {self.standard_error:.2f}"

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vae_zoo.evaluation.numbers import PARTS
 from vae_zoo.runs import Run
+from vae_zoo.scorecard import ScoreCard
 from vae_zoo.sweep.command import fill_command
 from vae_zoo.sweep.queue import Trial
 from vae_zoo.sweep.space import Sweep
@@ -90,11 +92,16 @@ def in_use(run: Run) -> bool:
 
 
 def finished(run: Run) -> bool:
-    """Whether the folder itself says that the run came to its end."""
+    """Whether the folder itself says that the run came to its end, with its score card if any."""
+    run = Run(run.folder)  # afresh: a Run keeps what it has read
     try:
-        return Run(run.folder).finished  # afresh: a Run keeps what it has read
-    except ValueError:
-        return False  # another program's file, which says nothing
+        if not run.finished:
+            return False
+        if not run.config_file.is_file() or not run.config.get("scorecard"):
+            return True
+        return ScoreCard.read(run.scorecard_file).parts.keys() >= PARTS.keys()
+    except (OSError, ValueError):
+        return False  # another program's file, which says nothing; or no card yet
 
 
 def start(trial: Trial, run: Run, sweep: Sweep, jobs: int) -> Attempt:

@@ -45,11 +45,15 @@ class Watched:
                 self.max_epochs = max(int(run.config["trainer"]["max_epochs"]), 0)
             epoch = int(run.summary["epoch"]) + 1
             score = _score(run, "val")
+            scoring = run.finished
         except (ValueError, OSError, KeyError, TypeError):
             return  # not written yet, or another program's: its last state still holds
         if self.max_epochs:
             epoch = min(epoch, self.max_epochs)  # the test comes after the last one
             self.fraction = epoch / self.max_epochs
+        if scoring:
+            self.text = f"score card {_score(run, 'test')}"
+            return
         self.text = f"epoch {epoch}{f'/{self.max_epochs}' * bool(self.max_epochs)} {score}"
 
 

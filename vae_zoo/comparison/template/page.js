@@ -10,15 +10,30 @@ DataTable.type("number", {
   order: { pre: parseFloat, asc: absentLast(1), desc: absentLast(-1) },
 });
 
-for (const table of document.querySelectorAll("table.groups")) {
+function sortable(table) {
   new DataTable(table, {
-    columnDefs: [{ targets: "number", type: "number", orderSequence: ["desc", "asc"] }],
+    columnDefs: [
+      { targets: "lower", orderSequence: ["asc", "desc"] }, // the best first
+      { targets: "number", type: "number", orderSequence: ["desc", "asc"] },
+    ],
     info: false,
     order: [],
     paging: false,
     searching: table.tBodies[0].rows.length > 15,
     autoWidth: false,
   });
+}
+document.querySelectorAll("table.groups:not(.scores)").forEach(sortable);
+
+// One part of the score cards at a time; a table can be sorted from when it is first shown.
+function show(section, part) {
+  for (const place of section.querySelectorAll(".part")) {
+    place.hidden = place.dataset.part !== part;
+    const table = place.querySelector("table");
+    if (!place.hidden && !DataTable.isDataTable(table)) sortable(table);
+  }
+  for (const button of section.querySelectorAll("button[data-part]"))
+    button.setAttribute("aria-pressed", button.dataset.part === part);
 }
 
 // Text and lines take the colours of the page, so that one figure serves both themes.
@@ -69,6 +84,10 @@ sections.forEach((section, i) => {
       section.dataset.term = button.dataset.term;
       draw(section, i);
     });
+  for (const button of section.querySelectorAll("button[data-part]"))
+    button.addEventListener("click", () => show(section, button.dataset.part));
+  const first = section.querySelector(".part");
+  if (first) show(section, first.dataset.part);
 });
 drawAll();
 dark.addEventListener("change", drawAll);

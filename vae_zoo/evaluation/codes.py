@@ -1,0 +1,50 @@
+"""What metrics of codes keep of each example."""
+
+from abc import ABC
+
+from torch import Tensor
+
+from vae_zoo.evaluation.kept import KeptExamples
+from vae_zoo.evaluation.noise import sample_posteriors
+from vae_zoo.vae import VAE
+
+
+class KeptPosteriors(KeptExamples, ABC):
+    """Keeps the parameters of q(z | x) of each example, from which codes can be drawn.
+
+    Args:
+        codes: At most so many are drawn, one of each example; if there are more examples, of a part
+            of them that is always the same: the first ones in the order of their keys.
+        seed: Of all noise.
+
+    Raises:
+        ValueError: No codes are drawn, or the seed is negative.
+    """
+
+    rows = ("params", "conditions", "numbers")
+
+    def __init__(self, codes: int = 2000, seed: int = 0) -> None:
+        super().__init__(seed)
+        if codes < 1:
+            raise ValueError(f"codes must be at least 1, got {codes}")
+        self.codes = codes
+
+    def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
+        require_codes(model, type(self).__name__)
+        return {"params": model.encoder(x, c), "conditions": c, "numbers": keys}
+
+    def draw(self, params: Tensor, numbers: Tensor) -> Tensor:
+        """Draw a code of each example, ``(M, D)``, by noise that follows the example's key."""
+        return sample_posteriors(self.model, params, numbers.tolist(), self.seed, samples=1)[0]
+
+
+def require_codes(model: VAE, user: str) -> None:
+    """Refuse a model that has no codes.
+
+    Raises:
+        ValueError: It has no latent dimension.
+    """
+    if not model.latent_dim:
+        raise ValueError(
+            f"{user} measures codes, and a model of latent_dim 0 has none: train one with more"
+        )
