@@ -206,7 +206,9 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
         content = torch.load(path, weights_only=True)
         content["state_dict"]["decoder.layers.0.weight"][0, 0] = value
         torch.save(content, path)
-        with pytest.raises(ValueError, match=r"not finite, in decoder\.layers\.0\.weight: its train"):
+        with pytest.raises(
+            ValueError, match=r"not finite, in decoder\.layers\.0\.weight: its train"
+        ):
             restore(folder)
 
 

@@ -167,8 +167,13 @@ def show(run: Run, card: ScoreCard) -> Group:
         told = part.absent.get("") or words(part.setting)
         shown.append(Text.assemble(("\n" + name, "bold"), (f" · {told}", "dim")))
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-        for column in ({"min_width": 24}, {"justify": "right", "no_wrap": True}, {}):
-            table.add_column(**column)  # type: ignore[arg-type]
+        columns: tuple[dict[str, Any], ...] = (
+            {"min_width": 24},
+            {"justify": "right", "no_wrap": True},
+            {},
+        )
+        for column in columns:
+            table.add_column(**column)
         for each, score in part.scores.items():
             unit = number.unit if (number := numbers.find(each)) else ""
             table.add_row(numbers.title(each), _shown(score, unit), unit)
@@ -193,9 +198,9 @@ def _table(cards: dict[Run, ScoreCard], setting: Setting) -> Table:
     for column in COLUMNS.values():
         table.add_column(column.format(setting.samples), justify="right", no_wrap=True)
     named = zip(_names(list(cards)), cards.values(), strict=True)
-    for (name, words), card in sorted(named, key=lambda pair: pair[0][1]):  # likes beside likes
-        words += [_what(card)] * (len(whats) > 1)
-        below = f"\n{', '.join(words)}" * bool(words)
+    for (name, told), card in sorted(named, key=lambda pair: pair[0][1]):  # likes beside likes
+        told += [_what(card)] * (len(whats) > 1)
+        below = f"\n{', '.join(told)}" * bool(told)
         cells = [
             _shown(card.scores[column], "" if column == "effective_samples" else "nats")
             if column in card.scores

@@ -13,6 +13,15 @@ from vae_zoo.evaluation.score import Score
 from vae_zoo.runs import replace
 
 VERSION = 1  # of the file; another's numbers may mean something else
+DAMAGE = (  # as of a torn file, numbers of 400 digits, or one nested without end
+    KeyError,
+    TypeError,
+    AttributeError,
+    UnicodeDecodeError,
+    json.JSONDecodeError,
+    OverflowError,
+    RecursionError,
+)
 
 
 class Part(NamedTuple):
@@ -48,7 +57,7 @@ class ScoreCard(NamedTuple):
     split: str
     conditional: bool = False
     shuffled_conditions: bool = False
-    parts: Mapping[str, Part] = {}  # noqa: RUF012 (never changed)
+    parts: Mapping[str, Part] = {}
 
     @property
     def scores(self) -> dict[str, Score]:
@@ -77,8 +86,9 @@ class ScoreCard(NamedTuple):
                 )
             parts = {name: _part(part) for name, part in content.pop("parts").items()}
             return cls(**content, parts=parts)
-        except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as e:
-            raise ValueError(f"{file} is no score card: {' '.join(str(e).split())[:100]}") from e
+        except DAMAGE as error:
+            reason = " ".join(str(error).split())[:100]
+            raise ValueError(f"{file} is no score card: {reason}") from error
 
     def write(self, file: Path) -> None:
         """Write it, whole or not at all."""

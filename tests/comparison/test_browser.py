@@ -100,7 +100,11 @@ def test_the_page_works_in_a_browser_without_network(runs, tmp_path):
     runs.write("hostile", prior=hostile)
     runs.write("point", latent_dim=4, posterior=point, terms={"reconstruction": 9.0})
     for i, (folder, fid) in enumerate(zip(("2", "16", "128"), (9.5, 100.25, 20.0), strict=True)):
-        samples = {"fid/samples": fid, "recall/samples": i / 4, "fid/train": 0.5}
+        kinds = ("kid", "precision", "density", "coverage")
+        wide = {
+            f"{kind}/{of}": (0.5, 1e-4) for kind in kinds for of in ("samples", "reconstructions")
+        }
+        samples = wide | {"fid/samples": fid, "recall/samples": i / 4, "fid/train": 0.5}
         card = {"likelihood": {"elbo": -20.0}, "samples": samples}
         runs.card(runs.path / folder, **card)
     runs.card(runs.path / "point", samples={"recall/samples": 1.0}, **{hostile: {hostile: 1.0}})

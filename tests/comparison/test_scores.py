@@ -159,6 +159,14 @@ def test_a_part_without_numbers_has_the_reason_of_the_whole_part(runs):
         assert cells["KL β=1 · latent_dim 0"].hover == "no codes"
 
 
+def test_the_setting_of_a_part_without_numbers_is_none(runs):
+    runs.card(runs.write("0", 0), yardsticks={"mmd": 0.5})
+    empty = runs.part_of_card("yardsticks", {}, {"": "no codes"})._replace(setting={"n": 200})
+    runs.card(runs.write("1", 1), yardsticks=empty)
+    [row] = tables(runs.path)[0]["yardsticks"].rows
+    assert row.cells[0].hover == "no codes"
+
+
 def test_a_reason_by_the_kind_of_a_number_holds_for_all_of_it(runs):
     runs.card(runs.write("a"), holes={"distance_at_radius/1": 0.5})
     texts = runs.part_of_card(
@@ -178,6 +186,7 @@ def test_a_run_without_a_card_leaves_its_group_the_mean_of_the_others(runs):
     assert row.cells[0].text == "−21.00 ± 1.00"
     assert "± is the standard error over 2 seeds (1 of 3 without a score card)" in row.hover
     assert notes == ["KL β=1: 2 of 3 runs have a score card."]
+    assert "single seed" not in " ".join(found["likelihood"].notes)
 
 
 def test_a_group_without_any_card_is_a_row_of_dashes(runs):
@@ -200,6 +209,15 @@ def test_a_number_that_one_seed_lacks_has_no_mean(runs):
     assert row.cells[0].hover == "not in every score card of the group"
     [row] = found["cost"].rows
     assert row.cells[0].hover == "not in every score card: `vae-zoo evaluate RUN` adds cost"
+
+
+def test_the_reason_is_that_of_a_run_that_lacks_the_number(runs):
+    whole = runs.part_of_card("likelihood", {"elbo": -20.0, "kl": 6.0}, {"": "of another"})
+    runs.card(runs.write("0", 0), likelihood=whole)
+    lacking = runs.part_of_card("likelihood", {"kl": 6.0}, {"elbo": "its own"})
+    runs.card(runs.write("1", 1), likelihood=lacking)
+    [row] = tables(runs.path)[0]["likelihood"].rows
+    assert row.cells[0].hover == "its own"
 
 
 def test_groups_that_were_measured_otherwise_are_flagged_with_what_differs(runs):
@@ -281,11 +299,13 @@ def test_each_setting_has_a_floor_of_its_own(runs):
 
 
 def test_numbers_that_the_catalogue_does_not_know_come_last(runs):
-    runs.card(runs.write("a"), mine={"my_number": 1.5}, cost={"odd/thing": 2.0, "parameters": 3.0})
+    cost = {"odd/thing": 2.0, "odd/nan": 1.0, "parameters": 3.0}
+    runs.card(runs.write("a"), mine={"my_number": 1.5}, cost=cost, likelihood={"elbo": -20.0})
     found, _ = tables(runs.path)
-    assert list(found) == ["cost", "mine"]
-    assert [each.title for each in found["cost"].columns] == ["parameters", "odd"]
-    assert found["cost"].above == [("", 1), ("thing", 1)]
+    assert list(found) == ["likelihood", "cost", "mine"]
+    assert [each.title for each in found["cost"].columns] == ["parameters", "odd", "odd"]
+    assert found["cost"].above == [("", 1), ("nan", 1), ("thing", 1)]
+    assert found["likelihood"].above == []
     assert found["mine"].columns[0].title == "my number"
 
 

@@ -16,8 +16,8 @@ from vae_zoo.vae import VAE
 N = 160
 FACTORS = torch.stack([torch.arange(N) // 2 % 2, torch.arange(N) % 3, torch.arange(N) % 5], dim=1)
 X = torch.cat([FACTORS, torch.arange(N)[:, None] % 7], dim=1).float()
-X[1::2] = X[::2]  # examples that look alike, some with other factors, or another label
-Y = torch.arange(N) % 2
+X[1::2] = X[::2]  # examples that look alike, with other factors
+Y = torch.arange(N) // 2 % 2
 METRICS = {
     "factors": partial(FactorScores, {"a": 2, "b": 3, "c": 5}, ("b",)),
     "probes": Probes,
@@ -154,6 +154,22 @@ def test_one_factor_is_told_from_no_other_and_constant_ones_do_not_count():
         metric.compute()
 
 
+def test_a_constant_factor_changes_no_number():
+    vae, constant = model(), torch.ones(N, 1).long()
+    metric = FactorScores({"z": 2, "a": 2, "b": 3, "c": 5}, categorical=("b",))
+    metric.update(vae, X, factors=torch.cat([constant, FACTORS], dim=1))
+    plain = FactorScores({"a": 2, "b": 3, "c": 5, "z": 2}, categorical=("b",))
+    plain.update(vae, X, factors=torch.cat([FACTORS, constant], dim=1))
+    other = FactorScores({"a": 2, "b": 3, "c": 5, "z": 2}, categorical=("a",))
+    other.update(vae, X, factors=torch.cat([FACTORS, constant], dim=1))
+    first, second, third = (each.compute()["mig"] for each in (metric, plain, other))
+    assert first.value == pytest.approx(second.value)
+    assert second == third
+    sap = [each.compute()["sap"].value for each in (metric, plain, other)]
+    assert sap[0] == pytest.approx(sap[1], abs=0.03)
+    assert sap[2] != pytest.approx(sap[1], abs=0.03)
+
+
 def test_a_rare_value_leaves_a_gap_without_an_error():
     metric = FactorScores({"a": 2, "b": 3})
     rare = (torch.arange(N) == 0).long()
@@ -212,7 +228,11 @@ def test_labels_that_cannot_be_probed_are_refused():
     refuses("has the shape .160, 2. and is torch.float32", metric.update, vae, X, torch.rand(N, 2))
     metric.update(vae, X[:4], Y[:4])
     refuses("Probes needs at least 5 training examples, got 0", metric.compute)
-    metric.update(vae, X[::2], Y[::2], train=True)
+    metric.update(vae, X[:3], Y[:3], train=True)
+    refuses("Probes needs at least 5 training examples, got 3", metric.compute)
+    metric.reset()
+    metric.update(vae, X[:4], Y[:4])
+    metric.update(vae, X[::4], Y[::4], train=True)
     refuses("Probes needs two labels to tell apart, got one", metric.compute)
     metric.reset()
     metric.update(vae, X, Y, train=True)

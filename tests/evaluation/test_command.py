@@ -75,8 +75,8 @@ def test_evaluate_prints_and_writes_the_numbers_of_each_run(zoo, capsys):
     assert 1 < scores["effective_samples"].value < 20
     assert not {"elbo", "importance_sampling", "effective_samples"} & point.scores.keys()
     for name in ("elbo", "importance_sampling", "prior_samples"):
-        assert str(scores[name]) in printed
-    assert str(point.scores["prior_samples"]) in printed
+        assert f"{scores[name].value:.2f} ± {scores[name].standard_error:.2f}" in printed
+    assert f"{point.scores['prior_samples'].value:.2f} ± " in printed
     for words in ("zoo/label", "condition OneHot", "log p(x | c)", "log p(x)", "40 examples", "–"):
         assert words in printed
     assert printed.count("(K=20)") == 2

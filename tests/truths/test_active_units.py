@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from vae_zoo.data import LinearGaussian
 from vae_zoo.evaluation import ActiveUnits, AggregatePosterior, active_units
 from vae_zoo.evaluation.active_units import RESAMPLES
-from vae_zoo.evaluation.noise import fix_noise
+from vae_zoo.evaluation.noise import example_keys, fix_noise
 from vae_zoo.networks import MLP
 from vae_zoo.posteriors import Deterministic, FlowPosterior, FullNormal
 from vae_zoo.regularizers import KL, MMD
@@ -124,3 +124,18 @@ def test_the_standard_error_is_that_of_other_examples():
     encoder.weight.copy_(torch.eye(40))
     found = measured(ActiveUnits(), vae, codes())["active_units"]
     assert spread / 1.5 < found.standard_error < 1.5 * spread
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_bootstrap_follows_the_seed_and_the_threshold(seed):
+    vae, n, threshold = linear_vae(8, 8, posterior=Deterministic, regularizer=MMD()), 30, 0.09
+    [encoder] = vae.encoder.layers
+    encoder.weight.copy_(0.3 * torch.eye(8))  # variances about the threshold
+    x = torch.randn(n, 8)
+    found = measured(ActiveUnits(threshold=threshold, seed=seed), vae, x)["active_units"]
+    codes = vae.encode(x[example_keys(x).argsort()], x[:, :0]).mean.double().numpy()
+    fix_noise(seed)
+    drawn = torch.randint(n, (RESAMPLES, n)).numpy()
+    counts = [(codes[rows].var(axis=0, ddof=1) > threshold).sum() for rows in drawn]
+    assert found.standard_error == pytest.approx(np.std(counts, ddof=1))
+    assert found.standard_error > 0.5

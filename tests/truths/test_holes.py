@@ -175,10 +175,26 @@ def test_points_are_around_the_prior_of_an_examples_label_and_decoded_under_it()
     means = torch.tensor([[5.0, -5.0]]).expand(D, 2)
     vae, y = shifted_prior(means, scale=0.5), torch.tensor([0, 1])
     x = vae.likelihood.point(vae.decode(means.T, torch.eye(2)))
-    found = radii(numbers(RadiusDistance(nn.Flatten(), (0, 2), directions=20), vae, x, y))
+    metric = RadiusDistance(nn.Flatten(), (0, 2), directions=20)
+    found = radii(numbers(metric, vae, x, y))
     assert found["0"].value == pytest.approx(0, abs=1e-4)
-    assert found["0"].standard_error is not None  # there are two points
     assert found["2"].value == pytest.approx(2 * 0.5 * D**0.5, rel=1e-3)
+    metric.reset()
+    x[1, 0] += 3
+    found = radii(numbers(metric, vae, x, y))["0"]  # each label is as frequent as in the data
+    assert found.value == pytest.approx(3 / 2, rel=1e-3)
+    assert found.standard_error == pytest.approx(1.5 / 19**0.5, rel=1e-3)
+
+
+def test_directions_do_not_depend_on_the_number_of_examples():
+    vae, x = affine_vae(LearnedNormal), torch.randn(1, X)
+    vae.prior.log_scale.copy_(torch.tensor([0.1, 1.0, 3.0]).log())
+    one, ten = (
+        radii(numbers(RadiusDistance(nn.Flatten(), (1,), 30), vae, x.expand(n, X)))["1"]
+        for n in (1, 10)
+    )
+    assert one.standard_error > 0
+    assert ten.value == pytest.approx(one.value, rel=1e-5)
 
 
 def test_a_prior_without_moments_has_those_of_its_samples():

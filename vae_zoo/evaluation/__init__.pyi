@@ -3,21 +3,27 @@ from .active_units import active_units as active_units
 from .aggregate import AggregatePosterior as AggregatePosterior
 from .aggregate_density import log_aggregate as log_aggregate
 from .aggregate_density import log_marginals as log_marginals
+from .annealing import AnnealedImportanceSampling as AnnealedImportanceSampling
 from .bayes import class_log_likelihoods as class_log_likelihoods
 from .bayes import class_log_posterior as class_log_posterior
 from .bounds import Bounds as Bounds
 from .bounds import importance_sampling as importance_sampling
 from .bounds import prior_sampling as prior_sampling
+from .chains import AnnealedChains as AnnealedChains
 from .disentanglement import DCI as DCI
 from .disentanglement import dci as dci
 from .disentanglement import factor_vae_score as factor_vae_score
 from .disentanglement import mutual_information_gap as mutual_information_gap
-from .disentanglement import separated_attribute_predictability as separated_attribute_predictability
+from .disentanglement import (
+    separated_attribute_predictability as separated_attribute_predictability,
+)
 from .distances import frechet_distance as frechet_distance
 from .distances import kernel_distance as kernel_distance
 from .factors import FactorScores as FactorScores
 from .features import Features as Features
 from .features import features as features
+from .gap import PosteriorGap as PosteriorGap
+from .gap import fit_posteriors as fit_posteriors
 from .holes import ClassifierTwoSample as ClassifierTwoSample
 from .holes import RadiusDistance as RadiusDistance
 from .holes import two_sample_classifier as two_sample_classifier

@@ -21,9 +21,11 @@ class State(NamedTuple):
     likelihood_slope: Tensor  # the gradient of log p(x | z), of shape (R, D)
 
     def log_density(self, beta: float) -> Tensor:
+        """Return log p(z) + β log p(x | z), of shape ``(R,)``."""
         return self.log_prior + beta * self.log_likelihood
 
     def slope(self, beta: float) -> Tensor:
+        """Return the gradient of the log-density, of shape ``(R, D)``."""
         return self.prior_slope + beta * self.likelihood_slope
 
 
@@ -34,7 +36,7 @@ class Joint:
         model: The model, in evaluation mode.
         x: Examples ``(B, *X)``.
         c: Features ``(B, C)`` of their conditions.
-        chains: Number M of chains; their R = MB rows are the first chain of each, the second, ….
+        chains: Number M of chains; of R = MB rows, B are the first chains, B the second, and so on.
     """
 
     def __init__(self, model: VAE, x: Tensor, c: Tensor, chains: int) -> None:
@@ -54,44 +56,46 @@ class Joint:
         return State(z.detach(), *(value.detach().double() for value in values), *slopes)
 
 
+@torch.no_grad()
 def hamiltonian_step(
     joint: Joint, state: State, beta: float, step: Tensor, noise: Tensor, leapfrogs: int
 ) -> tuple[State, Tensor]:
-    """Move by L leapfrog steps and accept or refuse, which leaves p(z) p(x | z)^β as it is.
+    """Move by L leapfrog steps, and accept or refuse: p(z) p(x | z)^β is left invariant.
 
     Args:
         joint: What the density is made of.
         state: Where the chains are.
         beta: The inverse temperature β.
-        step: Sizes of the leapfrog steps, ``(R, 1)``: they must not depend on the chains' noise.
+        step: Sizes of the leapfrog steps ``(R,)``, which these chains' noise must not have chosen.
         noise: Standard normals ``(R, D + 1)``: the momenta, and what decides on the acceptance.
         leapfrogs: Number L of steps.
 
     Returns:
-        Where the chains are now, and their probabilities of acceptance ``(R,)``.
+        Where the chains are now, and their probabilities of acceptance, of shape ``(R,)``.
 
     References:
-        Neal, MCMC Using Hamiltonian Dynamics, 2011, sec. 5.3.2. https://arxiv.org/abs/1206.1901
+        Neal, MCMC Using Hamiltonian Dynamics, 2011, sec. 3.2. https://arxiv.org/abs/1206.1901
     """
     momentum, decision = noise[:, :-1], noise[:, -1]
+    step = step.unsqueeze(1)
     new, p = state, momentum + step / 2 * state.slope(beta)
     for left in reversed(range(leapfrogs)):
         new = joint(new.z + step * p)
         p = p + (step if left else step / 2) * new.slope(beta)
     kinetic = 0.5 * (momentum.double().square() - p.double().square()).sum(1)
     log_ratio = new.log_density(beta) - state.log_density(beta) + kinetic
-    log_ratio = log_ratio.nan_to_num(-torch.inf, posinf=torch.inf)  # beyond numbers, refused
+    log_ratio = log_ratio.nan_to_num(-torch.inf, neginf=-torch.inf)  # what diverges is refused
     accepted = torch.special.log_ndtr(decision) < log_ratio
-    pairs = zip(new, state, strict=True)
-    moved = [
-        torch.where(accepted.view(-1, *[1] * (to.dim() - 1)), to, stay) for to, stay in pairs
-    ]
+    moved = (
+        torch.where(accepted.view(-1, *[1] * (to.dim() - 1)), to, stay)
+        for to, stay in zip(new, state, strict=True)
+    )
     return State(*moved), log_ratio.clamp(max=0).exp()
 
 
 @contextmanager
 def differentiable(model: VAE) -> Iterator[None]:
-    """Let a model in evaluation mode pass gradients: cuDNN's recurrent networks do not."""
+    """Let a model in evaluation mode pass gradients, which cuDNN's recurrent networks do not."""
     recurrent = any(isinstance(part, nn.RNNBase) for part in model.modules())
     if not (recurrent and model.device.type == "cuda"):
         yield

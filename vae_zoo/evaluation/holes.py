@@ -168,7 +168,8 @@ class RadiusDistance(KeptExamples):
 
     @property
     def setting(self) -> dict[str, Any]:
-        return {"directions": self.directions, "features": type(self.features).__name__}
+        named = getattr(self.features, "setting", {"features": type(self.features).__name__})
+        return {**named, "directions": self.directions}
 
 
 def moments(p: Distribution, samples: int = SAMPLES) -> tuple[Tensor, Tensor]:

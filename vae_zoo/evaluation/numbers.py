@@ -80,8 +80,8 @@ PARTS: dict[str, dict[str, Number]] = {
             "importance sampling",
             "nats",
             "higher",
-            "IWAE_K, E log (1/K) Σ p(x, z_k) / q(z_k|x) of K samples of q(z|x): a bound of log p(x) "
-            "that rises to it with K.",
+            "IWAE_K, E log (1/K) Σ p(x, z_k) / q(z_k|x) of K samples of q(z|x): a bound of "
+            "log p(x) that rises to it with K.",
             "the same data, likelihood and K",
             "Far too low where few samples are effective; then look at AIS.",
         ),
@@ -211,8 +211,8 @@ PARTS: dict[str, dict[str, Number]] = {
             "nats",
             "",
             "E_x KL(q(z_d|x)‖p(z_d)) of one dimension; near 0 it is not used.",
-            "",
-            "The order of dimensions is arbitrary: compare sorted.",
+            "the same data, latent dimension and n, sorted",
+            "The order of dimensions is arbitrary.",
         ),
     },
     "yardsticks": {
@@ -268,8 +268,8 @@ PARTS: dict[str, dict[str, Number]] = {
             "FID",
             "",
             "lower",
-            "Fréchet distance to the test examples, in features of the zoo's own: of `samples` from "
-            "the run's prior, of `reconstructions`, and of `train` examples, the floor.",
+            "Fréchet distance to the test examples, in features of the zoo's own: of `samples` "
+            "from the run's prior, of `reconstructions`, and of `train` examples, the floor.",
             FEATURES,
             "No published FID, which is in Inception features. Biased by n.",
         ),
@@ -279,8 +279,8 @@ PARTS: dict[str, dict[str, Number]] = {
             "lower",
             "Unbiased MMD² of the same by a cubic kernel.",
             FEATURES,
-            "No published KID. May be negative near the floor, and of reconstructions, which are not "
-            "independent of the test examples.",
+            "No published KID. May be negative near the floor, and of reconstructions, which are "
+            "not independent of the test examples.",
         ),
         "precision": Number(
             "precision",
@@ -435,19 +435,24 @@ def title(name: str) -> str:
 INTRODUCTION = """\
 # The score card
 
-A run that was trained by MMD and one that was trained by KL have no common loss. These numbers they have in common: `vae-zoo fit` ends with them (`--scorecard false` leaves them out),
-and `vae-zoo evaluate RUN` makes them, or those that are missing. They are of `best.ckpt` on the test split, lie in the run's `scorecard.json` with the setting that produced each part
-(n examples, K samples, seed, kernel), and go to W&B as `score/…`. ± is a standard error: over examples, or by a jackknife or a bootstrap over them. Where a number is not defined, as the ELBO of a
-deterministic encoder, it is absent, with the reason.
+A run that was trained by MMD and one that was trained by KL have no common loss. These numbers
+they have in common: `vae-zoo fit` ends with them (`--scorecard false` leaves them out), and
+`vae-zoo evaluate RUN` makes them, or those that are missing. They are of `best.ckpt` on the test
+split, lie in the run's `scorecard.json` with the setting that produced each part (n examples, K
+samples, seed, kernel), and go to W&B as `score/…`. ± is a standard error: over examples, or by a
+jackknife or a bootstrap over them. Where a number is not defined, as the ELBO of a deterministic
+encoder, it is absent, with the reason.
 
-`vae-zoo list` and each docstring (`from vae_zoo.evaluation import ActiveUnits`) say how a number is made, and from which paper. Every one is a `torchmetrics.Metric` that works alone, in a notebook:
+`vae-zoo list` and each docstring (`from vae_zoo.evaluation import ActiveUnits`) say how a number
+is made, and from which paper. Every one is a `torchmetrics.Metric` that works alone, in a
+notebook:
 
 ```python
 from vae_zoo.evaluation import ActiveUnits
 
 metric = ActiveUnits()
-metric.update(model, x, y)  # as often as there are batches; their sizes and devices change nothing
-metric.compute()            # {'active_units': Score(value=8.0, standard_error=0.0)}
+metric.update(model, x, y)  # for each batch; their sizes and devices change nothing
+metric.compute()  # {'active_units': Score(value=8.0, standard_error=0.0)}
 ```
 """
 

@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from vae_zoo.data import DataModule
 from vae_zoo.data.loaders import Batch
-from vae_zoo.evaluation.aggregate import AggregatePosterior
 from vae_zoo.evaluation.active_units import ActiveUnits
+from vae_zoo.evaluation.aggregate import AggregatePosterior
 from vae_zoo.evaluation.annealing import AnnealedImportanceSampling
 from vae_zoo.evaluation.examples import SplitName, chosen, examples, shuffle_conditions
 from vae_zoo.evaluation.factors import FactorScores
@@ -116,7 +115,9 @@ class Subject:
         batch = examples(self.model, self.data, split or self.setting.split, n)
         return shuffle_conditions(batch) if self.setting.shuffle_conditions else batch
 
-    def feed(self, metrics: Sequence[Metric], batch: Batch, share: float = 1.0, **more: Any) -> None:
+    def feed(
+        self, metrics: Sequence[Metric], batch: Batch, share: float = 1.0, **more: Any
+    ) -> None:
         """Show examples to metrics, batch by batch."""
         x, y = batch
         starts = range(0, len(x), BATCH)
@@ -171,9 +172,7 @@ def importance(subject: Subject) -> Part:
     if subject.point:
         absent = dict.fromkeys(("importance_sampling", "effective_samples"), POINT)
         return subject.score("importance", by_prior, **absent)
-    return subject.score(
-        "importance", ImportanceSampling(subject.setting.samples, SEED), by_prior
-    )
+    return subject.score("importance", ImportanceSampling(subject.setting.samples, SEED), by_prior)
 
 
 def annealing(subject: Subject) -> Part:
@@ -247,7 +246,8 @@ def factors(subject: Subject) -> Part:
     if not subject.model.latent_dim:
         return subject.absent("factors", NO_CODES)
     data: Any = subject.data
-    metric, numbers = FactorScores(data.factor_sizes, data.categorical, seed=SEED), known[subject.setting.split]
+    metric = FactorScores(data.factor_sizes, data.categorical, seed=SEED)
+    numbers = known[subject.setting.split]
     batch = subject.examples(subject.setting.most("factors"))
     subject.feed([metric], batch, factors=numbers[chosen(len(numbers), len(batch[0]))])
     return subject.part("factors", len(batch[0]), [metric])
@@ -262,7 +262,7 @@ def cost(subject: Subject) -> Part:
     if (seconds := logged.get("cost/epoch_seconds")) is not None:
         scores["epoch_seconds"] = Score(seconds, error)
     if (rate := logged.get("cost/examples_per_second")) is not None and seconds:
-        scores["examples_per_second"] = Score(rate, None if error is None else error * rate / seconds)
+        scores["examples_per_second"] = Score(rate, error and error * rate / seconds)
     if (memory := logged.get("cost/peak_memory")) is not None:
         scores["peak_memory"] = Score(memory)
     absent = {name: "the run did not log it" for name in PARTS["cost"] if name not in scores}

@@ -58,12 +58,12 @@ def log_prob_of_one(logits: Tensor, x: Tensor) -> Tensor:
     Returns:
         Nats, of shape ``(*N,)``.
     """
+    missed = logits.relu().addcmul_(logits, x.to(logits.dtype), value=-1).sum(-1)
     factors = logits.abs().sigmoid_()
     grouped = len(x) - len(x) % FACTORS
     groups, rest = factors[..., :grouped], factors[..., grouped:]
     products = groups.unflatten(-1, (FACTORS, grouped // FACTORS)).prod(-2)  # type: ignore[no-untyped-call]
-    missed = logits.relu().addcmul_(logits, x.to(logits.dtype), value=-1)
-    return products.log_().sum(-1) + rest.log().sum(-1) - missed.sum(-1)  # type: ignore[no-any-return]
+    return products.log_().sum(-1) + rest.log().sum(-1) - missed  # type: ignore[no-any-return]
 
 
 def _is_expanded(value: Tensor, dims: int) -> bool:
