@@ -33,7 +33,7 @@ from torch import Tensor
 from torch.distributions import Normal
 from torch.profiler import ProfilerActivity, profile
 
-from vae_zoo.fit import prepare_processor
+from vae_zoo.processor import prepare_processor
 from vae_zoo.posteriors import Delta
 from vae_zoo.priors import StandardNormal
 from vae_zoo.regularizers import (

@@ -24,6 +24,7 @@ from vae_zoo.evaluation.examples import read
 from vae_zoo.evaluation.parts import MEASURES, Setting, Subject
 from vae_zoo.evaluation.score import Score
 from vae_zoo.loggers import log_scores
+from vae_zoo.processor import prepare_processor
 from vae_zoo.restore import checkpoint, restore
 from vae_zoo.runs import Run, find_runs
 from vae_zoo.scorecard import Part, ScoreCard
@@ -65,6 +66,7 @@ def run_evaluation(
     if not (runs := find_runs(folders)):
         where = ", ".join(str(folder) for folder in folders)
         raise ValueError(f"no runs in {where}: a run's folder holds a config.yaml")
+    prepare_processor()
     console, cards, failures = Console(), {}, []
     for run in runs:
         try:

@@ -1,7 +1,6 @@
 """``vae-zoo fit``, ``validate`` and ``test``: a LightningCLI that keeps a run in one folder."""
 
 import argparse
-import ctypes
 import logging
 import os
 import re
@@ -10,7 +9,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -39,13 +38,12 @@ from vae_zoo.evaluation.parts import MEASURES, Setting
 from vae_zoo.loggers import MetricsFile, WeightsAndBiases, add_settings, score_metrics
 from vae_zoo.objectives import PenalizedLikelihood
 from vae_zoo.parser import ComplaintError, ConfigAction, Parser, config_path
+from vae_zoo.processor import prepare_processor
 from vae_zoo.profiler import NoProfiler
 from vae_zoo.restore import load_state, load_weights, read_checkpoint
 from vae_zoo.runs import ROOT, Run, replace
 from vae_zoo.scorecard import ScoreCard
 from vae_zoo.vae import VAE
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -81,15 +79,6 @@ def main(arguments: Sequence[str]) -> None:
 def _finish_wandb(kind: type[BaseException] | None, *_: Any) -> None:
     if wandb.run is not None:
         wandb.finish(exit_code=0 if kind is None else 1)
-
-
-def prepare_processor() -> None:
-    """Settings of the process without which a CPU trains at a fraction of its speed."""
-    torch.set_flush_denormal(True)  # as a model saturates, they would halve its speed
-    with suppress(AttributeError, OSError, TypeError):  # of glibc alone
-        # Memory freed at the end of a step is wanted in the next: 300 page faults a step, else.
-        for option, bytes_ in ((M_MMAP_THRESHOLD, 2**25), (M_TRIM_THRESHOLD, 2**30)):
-            ctypes.CDLL(None).mallopt(option, bytes_)
 
 
 def quieten() -> None:

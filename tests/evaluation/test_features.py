@@ -218,10 +218,12 @@ def test_of_other_data_they_are_made_anew(short, made):
         "no labels": Points(data.x),
         "another shape": Points(data.x[:, None], data.y),
     }
-    for number, each in enumerate([data, *changed.values()]):
+    augmented = table()
+    augmented.augment = lambda x, generator: -x
+    for number, each in enumerate([data, *changed.values(), augmented]):
         assert len(made) == number
         features(each)
-    assert len(made) == 6
+    assert len(made) == 7
 
 
 def test_a_broken_file_is_made_anew(folder, short, made):

@@ -131,10 +131,10 @@ def measured(vae, x, y=None, train=None, features=None, **options):
 
 
 def linear_vae(prior=None, latents=2, **parts):
-    """x = Wz + Uc + b + 0.5 ε, with its W and b."""
+    """x = Wz + Uc + b + 2ε, with its W and b."""
     affine = partial(MLP, hidden=())
     networks = {"encoder": affine, "decoder": affine}
-    likelihood = partial(Normal, variance=0.25)
+    likelihood = partial(Normal, variance=4.0)
     parts |= {} if prior is None else {"prior": prior}
     vae = VAE((3,), latents, KL(), likelihood=likelihood, **networks, **parts)
     [layer] = vae.decoder.layers
@@ -147,12 +147,12 @@ def linear_vae(prior=None, latents=2, **parts):
 @pytest.mark.parametrize("decoded", ["means", "draws"])
 def test_samples_are_those_of_the_model_means_or_draws(decoded):
     vae, w, b = linear_vae()
-    noise = 0.25 * torch.eye(3) * (decoded == "draws")
-    x = of_exact_moments(1000, b + 1, w @ w.T + 0.25 * torch.eye(3))
+    noise = 4 * torch.eye(3) * (decoded == "draws")
+    x = of_exact_moments(1000, b + 1, w @ w.T + 4 * torch.eye(3))
     found = measured(vae, x, decoded=decoded)["fid/samples"]
     exact = of_exact_moments(1000, b, w @ w.T + noise + 1e-12 * torch.eye(3).double())
     assert found.value == pytest.approx(fid_by_hand(x, exact), abs=4 * found.standard_error)
-    assert found.standard_error < 0.2
+    assert found.standard_error < 0.6
     if decoded == "draws":
         assert found.value == pytest.approx(3, abs=4 * found.standard_error)
 

@@ -31,8 +31,9 @@ class AnnealedImportanceSampling(KeptExamples):
     Args:
         chains: Number M of chains of each example, whose weights are averaged.
         temperatures: Number T of steps from the prior to the posterior, at least 2.
-        leapfrogs: Number L of leapfrog steps at each temperature. Two and many temperatures do
-            better than many and fewer temperatures: long paths return to where they began.
+        leapfrogs: Number L of leapfrog steps at each temperature. At the same cost one of them and
+            more temperatures do better than more of them: long paths may lead back to where they
+            began.
         simulated: Number of examples that the model draws; 0 leaves the gap out.
         seed: Of all noise.
 
@@ -51,8 +52,8 @@ class AnnealedImportanceSampling(KeptExamples):
     def __init__(
         self,
         chains: int = 4,
-        temperatures: int = 500,
-        leapfrogs: int = 2,
+        temperatures: int = 800,
+        leapfrogs: int = 1,
         simulated: int = 20,
         seed: int = 0,
     ) -> None:

@@ -54,8 +54,8 @@ class PosteriorGap(AnnealedImportanceSampling):
     def __init__(
         self,
         chains: int = 4,
-        temperatures: int = 500,
-        leapfrogs: int = 2,
+        temperatures: int = 800,
+        leapfrogs: int = 1,
         simulated: int = 20,
         steps: int = 200,
         samples: int = 8,

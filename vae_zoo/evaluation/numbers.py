@@ -382,7 +382,7 @@ PARTS: dict[str, dict[str, Number]] = {
             "higher",
             "Accuracy in telling, from the least varying dimension, which factor was held fixed.",
             DATA,
-            "Chance is that of the commonest factor.",
+            "Chance is one over the number of factors.",
         ),
     },
     "cost": {

@@ -34,7 +34,7 @@ BATCH = 100
 MOST = {  # examples of a part; 1,000 of importance sampling and 50 chains take as long as the rest
     "likelihood": 10_000,
     "importance": 1_000,
-    "annealing": 50,
+    "annealing": 50,  # 10 of texts
     "aggregate": 10_000,
     "yardsticks": 2_000,
     "holes": 2_000,
@@ -44,6 +44,7 @@ MOST = {  # examples of a part; 1,000 of importance sampling and 50 chains take 
 }
 POINT = "no density: the posterior is deterministic"
 NO_CODES = "no codes: the model is a regression"
+FEW = {"temperatures": 100, "simulated": 10}  # for a decoder that reads its text word by word
 TOKENS = "no features: the data are texts"
 
 
@@ -163,6 +164,8 @@ class Subject:
 def likelihood(subject: Subject) -> Part:
     """ELBO, distortion and rate."""
     absent = dict.fromkeys(("elbo", "kl", "bits_per_dimension"), POINT) if subject.point else {}
+    if not subject.model.latent_dim:
+        absent = {"kl": NO_CODES}
     return subject.score("likelihood", Elbo(seed=SEED), **absent)
 
 
@@ -172,18 +175,24 @@ def importance(subject: Subject) -> Part:
     if subject.point:
         absent = dict.fromkeys(("importance_sampling", "effective_samples"), POINT)
         return subject.score("importance", by_prior, **absent)
-    return subject.score("importance", ImportanceSampling(subject.setting.samples, SEED), by_prior)
+    absent = {} if subject.model.latent_dim else {"effective_samples": NO_CODES}
+    by_posterior = ImportanceSampling(subject.setting.samples, SEED)
+    return subject.score("importance", by_posterior, by_prior, **absent)
 
 
 def annealing(subject: Subject) -> Part:
     """The likelihood by annealing, and what the ELBO loses."""
     if not subject.model.latent_dim:
         return subject.absent("annealing", NO_CODES)
+    absent, tokens = {}, subject.data.support == "tokens"
     if subject.point:
         gaps = ("posterior_gap", "approximation_gap", "amortisation_gap")
         absent = dict.fromkeys(gaps, POINT)
-        return subject.score("annealing", AnnealedImportanceSampling(seed=SEED), **absent)
-    return subject.score("annealing", PosteriorGap(seed=SEED))
+    family = AnnealedImportanceSampling if subject.point else PosteriorGap
+    metric = family(seed=SEED, **FEW) if tokens else family(seed=SEED)
+    batch = subject.examples(min(subject.setting.most("annealing"), 10 if tokens else 50))
+    subject.feed([metric], batch)
+    return subject.part("annealing", len(batch[0]), [metric], absent)
 
 
 def aggregate(subject: Subject) -> Part:
