@@ -33,9 +33,9 @@ from torch import Tensor
 from torch.distributions import Normal
 from torch.profiler import ProfilerActivity, profile
 
-from vae_zoo.processor import prepare_processor
 from vae_zoo.posteriors import Delta
 from vae_zoo.priors import StandardNormal
+from vae_zoo.processor import prepare_processor
 from vae_zoo.regularizers import (
     MMD,
     EnergyDistance,

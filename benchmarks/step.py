@@ -31,11 +31,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, s
 from vae_zoo.callbacks import Pictures, Progress
 from vae_zoo.data import DataModule, Split, Splits
 from vae_zoo.fit import own_callbacks, quieten
-from vae_zoo.processor import prepare_processor
 from vae_zoo.likelihoods import Normal
 from vae_zoo.loggers import MetricsFile, WeightsAndBiases
 from vae_zoo.networks import MLP
 from vae_zoo.posteriors import Deterministic
+from vae_zoo.processor import prepare_processor
 from vae_zoo.profiler import NoProfiler
 from vae_zoo.regularizers import KL, Regularizer
 from vae_zoo.runs import Run

@@ -98,6 +98,26 @@ def test_the_accuracy_that_is_stated_is_of_the_test_labels(short):
     assert accuracy(features(Points(x, y)).setting["features"]) == pytest.approx(75, abs=8)
 
 
+def test_the_classifier_is_trained_on_the_train_split_as_it_is_augmented():
+    x = torch.randn(600, 2)
+    right = (x[:, 0] > 0).long()
+    for sign, expected in ((1, 0), (-1, 100)):
+        data = Points(x, right)
+        train, val, test = data.splits
+        data.splits = Splits(Split(train.x, 1 - train.y), val, test)
+        data.augment = lambda x, generator, sign=sign: sign * x
+        assert accuracy(features(data).setting["features"]) == pytest.approx(expected, abs=6)
+
+
+def test_columns_are_brought_to_one_scale():
+    x = torch.randn(600, 3) * torch.tensor([1e-1, 1e4, 1e4]) + 1e3
+    data = Points(x, (x[:, 0] > 1e3).long())
+    train, val, test = data.splits
+    # Test examples of one label alone, which must not be brought to a scale of their own.
+    data.splits = Splits(train, val, test.take(test.y.nonzero().flatten()))
+    assert accuracy(features(data).setting["features"]) > 90
+
+
 @pytest.mark.parametrize(
     "shape", [(1, 8, 8), (3, 32, 32), (1, 9, 13), (3, 8, 40), (2, 28, 28), (1, 4, 4), (7,), (2, 5)]
 )
@@ -195,6 +215,14 @@ def test_they_stay_in_evaluation_mode_and_take_doubles(short):
     assert not expected.requires_grad
 
 
+def test_features_of_other_weights_have_another_name():
+    made = [features(Points(torch.randn(40, 2))).setting["features"] for _ in range(2)]
+    described, names = zip(*(one.rpartition(", ")[::2] for one in made), strict=True)
+    assert set(described) == {"principal components, 100.0 % of the variance"}
+    assert names[0] != names[1]
+    assert all(len(name) == 8 for name in names)
+
+
 def test_they_are_made_once_and_a_line_says_so(short, made, capsys):
     first = features(table())
     said = capsys.readouterr().out
@@ -214,10 +242,11 @@ def test_of_other_data_they_are_made_anew(short, made):
     changed = {
         "a label": Points(data.x, (data.y + (torch.arange(400) == 5)) % 3),
         "an example": Points(data.x + torch.eye(400)[:, :5], data.y),
-        "more classes": Points(data.x, torch.where(data.y == 2, 3, data.y)),
+        "more classes": Points(data.x, data.y),
         "no labels": Points(data.x),
         "another shape": Points(data.x[:, None], data.y),
     }
+    changed["more classes"].classes = 5
     augmented = table()
     augmented.augment = lambda x, generator: -x
     for number, each in enumerate([data, *changed.values(), augmented]):

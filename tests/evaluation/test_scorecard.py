@@ -115,6 +115,15 @@ def test_of_a_point_only_what_is_defined_is_there_with_the_reason_for_the_rest(c
     assert defined <= found.scores.keys()
 
 
+def test_what_a_metric_leaves_out_has_its_reason(cards):
+    no_one_prior = "the prior depends on the condition: there is no one p(z)"
+    absent = card(cards / "label").parts["aggregate"].absent
+    for name in ("aggregate_kl", "surgery_rate", "prior_log_ratio"):
+        assert absent[name] == no_one_prior
+    assert "the prior does not factorise" in absent["dimension_wise_kl"]
+    assert not card(cards / "kl").parts["aggregate"].absent
+
+
 def test_the_numbers_are_those_of_the_metrics_alone(cards):
     model, data = restore(cards / "kl")
     x, y = examples(model, data, "test")

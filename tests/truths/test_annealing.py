@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from numpy.polynomial.hermite_e import hermegauss
 from sklearn.datasets import load_digits
 from torch.distributions import MultivariateNormal
 from torch.testing import assert_close
@@ -52,7 +53,7 @@ def linear_vae(w=W, bias=None, variance=VARIANCE, **parts):
 
 def annealed(vae, x, c=None, **path):
     c = torch.zeros(len(x), 0, dtype=x.dtype) if c is None else c
-    path = {"chains": 4, "temperatures": 100, "leapfrogs": 2, "seed": 0} | path
+    path = {"chains": 4, "temperatures": 100, "leapfrogs": 1, "seed": 0} | path
     return AnnealedChains(vae, x, c, [*range(len(x))], **path)
 
 
@@ -68,7 +69,7 @@ def test_forward_and_reverse_chains_bracket_the_log_likelihood_and_tighten():
     vae, x = linear_vae(), MARGINAL.sample((200,))
     exact, z = MARGINAL.log_prob(x), exact_posterior(x).sample()
     below, above = [], []
-    for temperatures in (6, 24, 96):
+    for temperatures in (6, 30, 150):
         chains = annealed(vae, x, temperatures=temperatures, chains=2)
         below.append(mean_and_error(exact - chains.forward().lower))
         above.append(mean_and_error(chains.reverse(z).upper - exact))
@@ -76,25 +77,29 @@ def test_forward_and_reverse_chains_bracket_the_log_likelihood_and_tighten():
         means = [mean for mean, _ in gaps]
         assert means == sorted(means, reverse=True)
         assert means[0] > 0.2
-        assert abs(means[-1]) < 0.04 + 2 * gaps[-1][1]
+        assert means[-1] < 0.03 + 2 * gaps[-1][1]
         assert all(mean > -2 * error for mean, error in gaps)
 
 
 @pytest.mark.parametrize("leapfrogs", [1, 3])
-def test_the_weights_of_few_temperatures_are_right_in_the_mean(leapfrogs):
-    """E w = p(x) forward, E 1/w = 1 / p(x) back from the posterior: no bias, however short."""
-    x = MARGINAL.sample((1,)).expand(2500, 4)
+def test_the_weights_of_few_temperatures_are_exact(leapfrogs):
+    """E w = p(x), however short, and forward and reverse chains differ by the weight alone.
+
+    With δ = ln w - ln p(x), E forward f(δ) exp δ = E reverse f(δ), here of f(δ) = 1 / (1 + exp δ),
+    which nothing makes large: Bennett, Journal of Computational Physics 22, 1976.
+    """
+    x = MARGINAL.sample((1,)).expand(600, 4)
     exact = MARGINAL.log_prob(x)
     chains = annealed(linear_vae(), x, chains=8, temperatures=8, leapfrogs=leapfrogs)
-    forward = (chains.forward().log_weights - exact).exp().flatten()
-    mean, error = mean_and_error(forward)
+    forward = chains.forward().log_weights - exact
+    reverse = chains.reverse(exact_posterior(x).sample()).log_weights - exact
+    mean, error = mean_and_error(forward.exp().flatten())
+    assert mean == pytest.approx(1, abs=4 * error)
     assert forward.std() > 0.2
-    assert mean == pytest.approx(1, abs=4 * error)
-    assert error < 0.02
-    back = (exact - chains.reverse(exact_posterior(x).sample()).log_weights).exp().mean(0)
-    mean, error = mean_and_error(back)
-    assert mean == pytest.approx(1, abs=4 * error)
-    assert error < 0.05
+    assert error < 0.03
+    mean, error = mean_and_error((forward.sigmoid() - (-reverse).sigmoid()).mean(0))
+    assert abs(mean) < 4 * error
+    assert error < 0.01
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.1, 1.0])
@@ -138,6 +143,18 @@ def test_what_a_state_knows_is_that_of_its_codes():
     assert_close(state.slope(0.4), state.prior_slope + 0.4 * state.likelihood_slope)
 
 
+def test_a_path_that_diverges_is_refused():
+    x, c = MARGINAL.sample((3,)), torch.zeros(3, 0).double()
+    joint = Joint(linear_vae(), x, c, chains=1)
+    state, noise = joint(torch.randn(3, 2).double()), torch.randn(3, 3).double()
+    step = torch.tensor([1e-3, 1e120, 1e300]).double()
+    new, accepted = hamiltonian_step(joint, state, 1.0, step, noise, 3)
+    assert_close(accepted, torch.tensor([1.0, 0.0, 0.0]).double(), atol=1e-3, rtol=0)
+    for to, stay in zip(new, state, strict=True):
+        assert torch.equal(to[1:], stay[1:])
+        assert to.isfinite().all()
+
+
 @pytest.mark.parametrize("width", [0.01, 1.0, 30.0])
 @pytest.mark.parametrize("temperatures", [60, 500])
 def test_steps_suit_the_width_of_the_prior_and_are_accepted_at_all_temperatures(
@@ -148,7 +165,7 @@ def test_steps_suit_the_width_of_the_prior_and_are_accepted_at_all_temperatures(
     found = annealed(vae, x, temperatures=temperatures).forward()
     assert found.acceptance.shape == (temperatures - 1, 30)
     for part in found.acceptance.tensor_split(5):
-        assert 0.5 < part.mean() < 0.85
+        assert 0.55 < part.mean() < 0.85
     assert_close(found.lower.mean(), MARGINAL.log_prob(x).mean(), atol=0.1, rtol=0)
 
 
@@ -160,7 +177,7 @@ def test_a_linear_model_of_digits_is_found_and_its_own_digits_are_bracketed():
     w = vectors[:, -8:] * (values[-8:] - variance).sqrt()
     vae = linear_vae(w, x.mean(0), variance.item())
     marginal = MultivariateNormal(x.mean(0), w @ w.T + variance * torch.eye(64))
-    metric = AnnealedImportanceSampling(temperatures=200)
+    metric = AnnealedImportanceSampling(temperatures=600)
     metric.update(vae, x[:50])
     found = metric.compute()
     assert found["ais"].value == pytest.approx(marginal.log_prob(x[:50]).mean().item(), abs=0.15)
@@ -174,24 +191,22 @@ def quadrature(vae, x, c=None, size=9.0, points=400):
     axis = torch.linspace(-size, size, points if d == 2 else 20 * points, dtype=torch.double)
     z = torch.cartesian_prod(*[axis] * d).view(-1, d)
     cell = d * (axis[1] - axis[0]).log()
+    given = torch.zeros(1, 0).double() if c is None else c
     found = []
-    for i in range(len(x)):
-        given = torch.zeros(1, 0).double() if c is None else c[i : i + 1]
-        log_prior = vae.prior(given).expand((1,)).log_prob(z)
-        p = vae.decode(z, given.expand(len(z), -1))
-        found.append((log_prior + p.log_prob(x[i : i + 1].expand(len(z), *x.shape[1:]))).logsumexp(0))
-    return torch.stack(found) + cell
+    for one in given:
+        log_prior = vae.prior(one[None]).expand((1,)).log_prob(z)
+        p = vae.decode(z, one.expand(len(z), -1))
+        found.append([(log_prior + p.log_prob(e.expand(len(z), *e.shape))).logsumexp(0) for e in x])
+    table = torch.tensor(found).double() + cell  # (conditions, N)
+    return table[0] if c is None else table.diagonal()
 
 
-def mixture_prior(d):
-    def make(latent_dim, condition_dim):
-        prior = MixtureOfNormals(latent_dim, condition_dim, components=3)
-        prior.loc.mul_(1.5)
-        prior.log_scale.fill_(-0.5)
-        prior.logits.copy_(torch.tensor([0.0, 1.0, -1.0]))
-        return prior
-
-    return make
+def mixture_prior(latent_dim, condition_dim):
+    prior = MixtureOfNormals(latent_dim, condition_dim, components=3)
+    prior.loc.mul_(1.5)
+    prior.log_scale.fill_(-0.5)
+    prior.logits.copy_(torch.tensor([0.0, 1.0, -1.0]))
+    return prior
 
 
 def flow_prior(latent_dim, condition_dim):
@@ -202,32 +217,33 @@ def flow_prior(latent_dim, condition_dim):
 
 
 @pytest.mark.parametrize("d", [1, 2])
-@pytest.mark.parametrize(
-    "prior", [StandardNormal, mixture_prior(2), Laplace, flow_prior], ids=["n", "mix", "lap", "flow"]
-)
+@pytest.mark.parametrize("prior", [StandardNormal, mixture_prior, Laplace, flow_prior])
 def test_binary_data_of_any_prior_have_the_integral_of_their_likelihood(d, prior):
     vae = VAE((12,), d, KL(), prior=prior, decoder=partial(MLP, hidden=(16,))).double().eval()
     for parameter in vae.decoder.parameters():
         parameter.mul_(3)
-    x = torch.rand(20, 12).double().round()
+    x = torch.rand(10, 12).double().round()
     exact = quadrature(vae, x)
-    found = annealed(vae, x, temperatures=150).forward().lower
-    assert_close(found, exact, atol=0.5, rtol=0)
-    mean, error = mean_and_error(found - exact)
-    assert abs(mean) < 0.02 + 3 * error
-    assert error < 0.05
+    # Many chains, since some priors have modes that few of them find.
+    found = annealed(vae, x, chains=100).forward().lower
+    assert_close(found, exact, atol=0.4, rtol=0)
+    assert_close(found.mean(), exact.mean(), atol=0.1, rtol=0)
+    assert exact.std() > 1
 
 
 def test_a_pseudo_input_prior_and_a_condition_have_the_integral_of_theirs():
     parts = {"condition": OneHot, "classes": 3, "decoder": partial(MLP, hidden=(8,))}
-    x, c = torch.rand(12, 6).double().round(), torch.eye(3).double()[torch.arange(12) % 3]
+    x, c = torch.rand(6, 6).double().round(), torch.eye(3).double()[torch.arange(6) % 3]
     for prior in (ConditionalNormal, partial(VampPrior, components=4)):
         vae = VAE((6,), 2, KL(), prior=prior, **parts).double().eval()
-        for parameter in vae.parameters():
-            parameter.add_(0.7 * torch.randn_like(parameter))
+        for parameter in [*vae.encoder.parameters(), *vae.decoder.parameters()]:
+            parameter.mul_(2)
+        for parameter in vae.prior.parameters():
+            parameter.add_(0.5 * torch.randn_like(parameter))
         exact = quadrature(vae, x, c)
-        assert exact.std() > 0.3
-        found = annealed(vae, x, c, temperatures=150).forward().lower
+        assert exact.std() > 0.2
+        found = annealed(vae, x, c, chains=30).forward().lower
+        assert_close(found, exact, atol=0.2, rtol=0)
         assert_close(found.mean(), exact.mean(), atol=0.05, rtol=0)
 
 
@@ -274,11 +290,7 @@ def test_a_bernoulli_model_of_one_pixel_is_its_mean():
     [affine] = vae.decoder.layers
     affine.weight.fill_(4.0)
     affine.bias.fill_(-1.0)
-    nodes, weights = torch.tensor(
-        __import__("numpy").polynomial.hermite_e.hermegauss(80)
-    ).double()
+    nodes, weights = (torch.from_numpy(part) for part in hermegauss(80))
     p = (weights * (4 * nodes - 1).sigmoid()).sum() / weights.sum()
-    x = (torch.arange(400) % 2).double()[:, None]
-    found = annealed(vae, x, temperatures=30).forward().lower
-    assert_close(found[1::2].mean(), p.log(), atol=0.01, rtol=0)
-    assert_close(found[::2].mean(), (1 - p).log(), atol=0.01, rtol=0)
+    found = annealed(vae, torch.eye(2)[:, :1].double(), chains=2000).forward().lower
+    assert_close(found, torch.stack([p.log(), (1 - p).log()]), atol=0.01, rtol=0)

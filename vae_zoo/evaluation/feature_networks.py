@@ -70,7 +70,7 @@ def train_classifier(data: DataModule) -> tuple[nn.Module, float]:
         cross_entropy(classifier(x), y).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-    return network.eval(), _accuracy(classifier.eval(), data)
+    return network, _accuracy(classifier.eval(), data)
 
 
 def _endless(data: DataModule) -> Iterator[tuple[Tensor, Tensor]]:

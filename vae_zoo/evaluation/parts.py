@@ -46,6 +46,17 @@ POINT = "no density: the posterior is deterministic"
 NO_CODES = "no codes: the model is a regression"
 FEW = {"temperatures": 100, "simulated": 10}  # for a decoder that reads its text word by word
 TOKENS = "no features: the data are texts"
+WHY = {  # what a metric leaves out, where the model lacks what it is defined by
+    "bits_per_dimension": "the likelihood is a density",
+    "aggregate_kl": "the prior depends on the condition: there is no one p(z)",
+    "surgery_rate": "the prior depends on the condition: there is no one p(z)",
+    "prior_log_ratio": "the prior depends on the condition: there is no one p(z)",
+    "total_correlation": "the marginals of such a posterior are not known",
+    "dimension_wise_kl": "the prior does not factorise, or depends on the condition",
+    "kl_of_dimension": "the prior does not factorise, or the posterior is no diagonal normal",
+    "stein_discrepancy": "the prior has no density",
+}
+OTHERWISE = "not defined for this model and these data"
 
 
 class Setting(NamedTuple):
@@ -154,7 +165,9 @@ class Subject:
         order = [*PARTS[name]]
         names = sorted(found, key=lambda each: order.index(each.partition("/")[0]))
         scores = {each: found[each] for each in names}
-        return Part(setting, scores, absent, self.setting.asked(name))
+        stems = {each.partition("/")[0] for each in names}
+        lacking = {stem: WHY.get(stem, OTHERWISE) for stem in order if stem not in stems}
+        return Part(setting, scores, lacking | dict(absent), self.setting.asked(name))
 
     def absent(self, name: str, reason: str) -> Part:
         """Say why there is nothing of a part."""
