@@ -18,14 +18,14 @@ from vae_zoo.comparison.estimate import Estimate
 from vae_zoo.comparison.reading import title
 from vae_zoo.comparison.rounding import Rounding
 from vae_zoo.comparison.setting import words
-from vae_zoo.data import DataModule
+from vae_zoo.data import DataModule, Split
 from vae_zoo.evaluation import numbers
 from vae_zoo.evaluation.examples import read
 from vae_zoo.evaluation.parts import MEASURES, Setting, Subject
 from vae_zoo.evaluation.score import Score
 from vae_zoo.loggers import log_scores
 from vae_zoo.processor import prepare_processor
-from vae_zoo.restore import checkpoint, restore
+from vae_zoo.restore import check_finite, checkpoint, restore
 from vae_zoo.runs import Run, find_runs
 from vae_zoo.scorecard import Part, ScoreCard
 from vae_zoo.vae import VAE
@@ -71,7 +71,7 @@ def run_evaluation(
     for run in runs:
         try:
             cards[run] = complete(run, setting, parts or [*MEASURES], console, trust)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RuntimeError) as error:
             failures.append(f"{title(run)}: {error}")
     if not cards:
         raise ValueError("; ".join(failures))
@@ -109,35 +109,51 @@ def complete(
         ValueError: It cannot be restored, or evaluated in this setting.
     """
     file, path = run.folder / f"{setting.stem}.json", checkpoint(run)
-    with path.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    card = ScoreCard(path.name, digest, setting.split)
-    try:
-        before = ScoreCard.read(file)
-        if (before.checkpoint, before.sha256) == (path.name, digest):
-            card = before
-    except (OSError, ValueError):
-        pass  # none, a torn one, or another version's: made anew
+    model, data = make() if make else _restored(run, trust)
+    check_finite(model, path)
+    if setting.shuffle_conditions and not model.condition.dim:
+        raise ValueError("the model has no condition that could be shuffled")
+    card = ScoreCard(
+        checkpoint=path.name,
+        sha256=_digest(path.read_bytes()),
+        split=setting.split,
+        examples=_digest(*_contents(getattr(read(model, data), setting.split))),
+        conditional=model.condition.dim > 0,
+        shuffled_conditions=setting.shuffle_conditions,
+    )
+    card = _with_known(card, file)
     missing = [part for part in parts if not _there(card, part, setting)]
     if not missing:
         return card
-    model, data = make() if make else _restored(run, trust)
-    card = card._replace(
-        conditional=model.condition.dim > 0, shuffled_conditions=setting.shuffle_conditions
-    )
-    if setting.shuffle_conditions and not model.condition.dim:
-        raise ValueError("the model has no condition that could be shuffled")
-    read(model, data)
     with _progress(console) as bar:
         task = bar.add_task("", total=len(missing))
         subject = Subject(run, model, data, setting, lambda share: bar.advance(task, share))
         for number, part in enumerate(missing):
             bar.update(task, description=f"{title(run)}: {part}", completed=number)
-            card = card.with_part(part, subject.measure(part))
+            measured = subject.measure(part)
+            card = _with_known(card, file).with_part(part, measured)
             card.write(file)
     if setting == Setting():
         (log or partial(log_scores, run))(card)
     return card
+
+
+def _with_known(card: ScoreCard, file: Path) -> ScoreCard:
+    """Take the parts that a file has of the same weights and examples, as another process may."""
+    try:
+        known = ScoreCard.read(file)
+    except (OSError, ValueError):
+        return card  # none, a damaged one, or another version's: made anew
+    same = known._replace(parts={}) == card._replace(parts={})
+    return card._replace(parts={**card.parts, **known.parts}) if same else card
+
+
+def _digest(*contents: bytes) -> str:
+    return hashlib.sha256(b"".join(contents)).hexdigest()
+
+
+def _contents(split: Split) -> list[bytes]:
+    return [part.numpy().tobytes() for part in split if part is not None]
 
 
 def _there(card: ScoreCard, part: str, setting: Setting) -> bool:
@@ -178,17 +194,17 @@ def show(run: Run, card: ScoreCard) -> Group:
             table.add_column(**column)
         for each, score in part.scores.items():
             unit = number.unit if (number := numbers.find(each)) else ""
-            table.add_row(numbers.title(each), _shown(score, unit), unit)
+            table.add_row(Text(numbers.title(each)), _shown(score, unit), unit)
         for each, why in part.absent.items():
             if each:
-                table.add_row(numbers.title(each), ABSENT, Text(why, "dim"))
+                table.add_row(Text(numbers.title(each)), ABSENT, Text(why, "dim"))
         shown.append(table)
     return Group(*shown)
 
 
 def _table(cards: dict[Run, ScoreCard], setting: Setting) -> Table:
     """Lay out the likelihoods of several runs; the whole cards are for a page."""
-    counts = sorted({part.setting["n"] for card in cards.values() for part in _parts(card)})
+    counts = sorted({part.setting.get("n", 0) for card in cards.values() for part in _parts(card)})
     whats = sorted({_what(card) for card in cards.values()})
     shuffled = ", conditions shuffled among the examples" * setting.shuffle_conditions
     heading = (

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import jsonargparse
-import torch
 import wandb
 import yaml
 from filelock import Timeout
@@ -258,7 +257,9 @@ class CLI(LightningCLI):
 
     def _score(self) -> None:
         """Complete the run's score card, by one process alone."""
-        if distributed.is_initialized():  # what waited for other ranks would wait forever
+        if (
+            distributed.is_available() and distributed.is_initialized()
+        ):  # what waited for other ranks would wait forever
             distributed.barrier()
             distributed.destroy_process_group()
         if not self.trainer.is_global_zero:
@@ -278,7 +279,10 @@ class CLI(LightningCLI):
             print(f"stopped; `vae-zoo evaluate {self.run.folder}` completes the score card")
             raise
         except Exception as error:  # the training has ended well, whatever comes of its card
-            warnings.warn(f"no whole score card: {type(error).__name__}: {error}", stacklevel=2)
+            warnings.warn(
+                f"no whole score card, `vae-zoo evaluate {self.run.folder}` goes on: {error}",
+                stacklevel=2,
+            )
 
     def _log_card(self, card: ScoreCard) -> None:
         for logger in self.trainer.loggers:

@@ -154,10 +154,13 @@ def log_scores(run: Run, card: ScoreCard) -> None:
     """Add a card's numbers to the run on W&B, if it is there, or in its offline files."""
     if not (run.folder / "wandb").is_dir() or os.environ.get("WANDB_MODE") == "disabled":
         return
-    logger = WeightsAndBiases(run, run.config)
-    logger.log_metrics(score_metrics(card))
-    add_settings(logger.experiment, card)
-    wandb.finish()
+    try:
+        logger = WeightsAndBiases(run, run.config)
+        logger.log_metrics(score_metrics(card))
+        add_settings(logger.experiment, card)
+        wandb.finish()
+    except wandb.Error as error:
+        print(f"W&B did not take the score card of {run.folder}: {error}")
 
 
 def _has_key() -> bool:

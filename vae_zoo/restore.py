@@ -133,7 +133,7 @@ def check_finite(model: VAE, path: Path) -> None:
     Raises:
         ValueError: A parameter is not finite.
     """
-    for name, parameter in model.named_parameters():
+    for name, parameter in [*model.named_parameters(), *model.encoder.named_buffers()]:
         if not parameter.isfinite().all():
             raise ValueError(
                 f"{path} holds values that are not finite, in {name}: its training diverged; train "

@@ -4,7 +4,6 @@ Comparisons read it, so nothing here imports torch.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -49,6 +48,7 @@ class ScoreCard(NamedTuple):
         split: On which the numbers were made.
         conditional: Whether likelihoods are of p(x | c).
         shuffled_conditions: Whether examples had the conditions of others.
+        examples: The SHA-256 of the split's examples.
         parts: By name, in the order of ``numbers.PARTS``.
     """
 
@@ -57,6 +57,7 @@ class ScoreCard(NamedTuple):
     split: str
     conditional: bool = False
     shuffled_conditions: bool = False
+    examples: str = ""
     parts: Mapping[str, Part] = {}
 
     @property
@@ -102,11 +103,15 @@ class ScoreCard(NamedTuple):
 
 def _part(content: dict[str, Any]) -> Part:
     scores = {str(name): _score(one) for name, one in content.pop("scores").items()}
+    for kept in ("setting", "absent", "asked"):
+        if not isinstance(content[kept], dict):
+            raise TypeError(f"{kept} is {content[kept]!r:.50}")
     return Part(**content, scores=scores)
 
 
 def _score(content: dict[str, Any]) -> Score:
     value, error = float(content["value"]), content["standard_error"]
-    if not math.isfinite(value):
-        raise TypeError(f"a number is {value}")
-    return Score(value, None if error is None else float(error))
+    score = Score(value, None if error is None else float(error))
+    if not score.finite or (score.standard_error or 0.0) < 0:
+        raise TypeError(f"a number is {value} ± {error}")
+    return score

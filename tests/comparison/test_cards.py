@@ -51,11 +51,11 @@ def test_a_run_without_a_score_card_stays_in_the_tables_and_is_named(runs, file)
         ({"elbo": {"value": float("nan")}}, "scorecard.json is no score card: a number is nan"),
         ({"elbo": {"value": float("-inf")}}, "scorecard.json is no score card: a number is -inf"),
         ({"elbo": {"value": 10**400}}, "int too large"),
-        ({"elbo": {"standard_error": float("nan")}}, "the error of elbo is nan"),
-        ({"elbo": {"standard_error": float("inf")}}, "the error of elbo is inf"),
-        ({"elbo": {"standard_error": -1.0}}, "the error of elbo is -1.0"),
-        ({"part": {"setting": [1]}}, "scorecard.json is no score card: likelihood has [1]"),
-        ({"part": {"absent": "all"}}, "scorecard.json is no score card: likelihood has 'all'"),
+        ({"elbo": {"standard_error": float("nan")}}, "a number is -20.0 ± nan"),
+        ({"elbo": {"standard_error": float("inf")}}, "a number is -20.0 ± inf"),
+        ({"elbo": {"standard_error": -1.0}}, "a number is -20.0 ± -1.0"),
+        ({"part": {"setting": [1]}}, "scorecard.json is no score card: setting is [1]"),
+        ({"part": {"absent": "all"}}, "scorecard.json is no score card: absent is 'all'"),
     ],
 )
 def test_a_damaged_score_card_is_left_out_with_the_reason(runs, file, changes, reason):

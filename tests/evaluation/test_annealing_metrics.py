@@ -8,6 +8,7 @@ import torch
 from vae_zoo.conditions import OneHot
 from vae_zoo.evaluation import AnnealedChains, AnnealedImportanceSampling, PosteriorGap
 from vae_zoo.evaluation.chains import FORWARD, PILOT, REVERSE, sigmoid_schedule
+from vae_zoo.evaluation.noise import example_keys, sample_prior
 from vae_zoo.networks import MLP
 from vae_zoo.posteriors import Deterministic, FlowPosterior, FullNormal
 from vae_zoo.priors import ConditionalNormal
@@ -145,6 +146,23 @@ def test_as_many_examples_are_simulated_as_were_asked_for():
     assert len(kept[0].unique()) == 120
     assert score.value == pytest.approx(kept[0].mean().item())
     assert score.standard_error == pytest.approx((kept[0].std() / 120**0.5).item())
+
+
+def test_the_gap_is_of_samples_of_the_model_under_the_conditions_of_the_examples():
+    vae = conditional_vae().double().eval()
+    torch.nn.init.normal_(vae.prior.affine.weight)
+    metric = AnnealedImportanceSampling(**SHORT)
+    metric.update(vae, X[:2].double(), Y[:2])
+    found = metric.compute()["bdmc_gap"]
+    labels = Y[:2][example_keys(X[:2].double(), Y[:2]).argsort()]
+    c = torch.eye(3).double()[labels[[0, 1, 0, 1, 0]]]
+    with torch.no_grad():
+        z = sample_prior(vae, c, 0)
+        x = vae.decode(z, c).sample()
+        chains = AnnealedChains(vae, x, c, [*range(5)], **metric.path, seed=0)
+        gaps = chains.reverse(z).upper - chains.forward().lower
+    assert found.value == pytest.approx(gaps.mean().item())
+    assert found.standard_error == pytest.approx((gaps.std() / 5**0.5).item())
 
 
 def test_without_simulated_examples_there_is_no_gap_of_theirs():

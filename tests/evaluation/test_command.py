@@ -67,7 +67,7 @@ def card(folder, name="scorecard"):
 def test_evaluate_prints_and_writes_the_numbers_of_each_run(zoo, capsys):
     assert run("evaluate", "runs", "--samples", 20, "--examples", 40, *LIKELIHOODS) == 0
     printed = capsys.readouterr().out
-    found, point = (card(zoo / name, "scorecard_40") for name in ("label", "point"))
+    found, point = (card(zoo / name, "scorecard_40_K20") for name in ("label", "point"))
     assert (found.split, found.checkpoint, found.conditional) == ("test", "best.ckpt", True)
     assert found.parts["importance"].setting == {"n": 40, "seed": 0, "samples": 20}
     scores = found.scores
@@ -88,7 +88,7 @@ def test_the_numbers_are_those_of_the_metric_on_the_examples_of_the_split(zoo):
     model, data = restore(zoo / "label")
     metric = ImportanceSampling(samples=3)
     metric.update(model, *examples(model, data, "val"))
-    found = card(zoo / "label", "scorecard_val")
+    found = card(zoo / "label", "scorecard_val_K3")
     assert (found.split, found.parts["importance"].setting["n"]) == ("val", 200)
     for name, score in metric.compute().items():
         assert found.scores[name] == pytest.approx(score, rel=1e-6)
@@ -99,7 +99,7 @@ def test_shuffled_conditions_lower_the_conditional_likelihood(zoo, capsys):
         run("evaluate", zoo / "label", "--samples", 10, *LIKELIHOODS, *words)
     printed = " ".join(capsys.readouterr().out.split())
     assert "each under the condition of another" in printed
-    right, wrong = (card(zoo / "label", f"scorecard{end}") for end in ("", "_shuffled"))
+    right, wrong = (card(zoo / "label", f"scorecard{end}_K10") for end in ("", "_shuffled"))
     assert (right.shuffled_conditions, wrong.shuffled_conditions) == (False, True)
     for name in ("elbo", "importance_sampling", "prior_samples"):
         a, b = right.scores[name], wrong.scores[name]

@@ -69,7 +69,7 @@ def test_forward_and_reverse_chains_bracket_the_log_likelihood_and_tighten():
     vae, x = linear_vae(), MARGINAL.sample((200,))
     exact, z = MARGINAL.log_prob(x), exact_posterior(x).sample()
     below, above = [], []
-    for temperatures in (6, 30, 150):
+    for temperatures in (6, 30, 200):
         chains = annealed(vae, x, temperatures=temperatures, chains=2)
         below.append(mean_and_error(exact - chains.forward().lower))
         above.append(mean_and_error(chains.reverse(z).upper - exact))
@@ -77,8 +77,8 @@ def test_forward_and_reverse_chains_bracket_the_log_likelihood_and_tighten():
         means = [mean for mean, _ in gaps]
         assert means == sorted(means, reverse=True)
         assert means[0] > 0.2
-        assert means[-1] < 0.03 + 2 * gaps[-1][1]
-        assert all(mean > -2 * error for mean, error in gaps)
+        assert means[-1] < 0.04 + 3 * gaps[-1][1]
+        assert all(mean > -3 * error for mean, error in gaps)
 
 
 @pytest.mark.parametrize("leapfrogs", [1, 3])
@@ -96,7 +96,7 @@ def test_the_weights_of_few_temperatures_are_exact(leapfrogs):
     mean, error = mean_and_error(forward.exp().flatten())
     assert mean == pytest.approx(1, abs=4 * error)
     assert forward.std() > 0.2
-    assert error < 0.03
+    assert error < 0.05
     mean, error = mean_and_error((forward.sigmoid() - (-reverse).sigmoid()).mean(0))
     assert abs(mean) < 4 * error
     assert error < 0.01
@@ -239,12 +239,12 @@ def test_a_pseudo_input_prior_and_a_condition_have_the_integral_of_theirs():
         for parameter in [*vae.encoder.parameters(), *vae.decoder.parameters()]:
             parameter.mul_(2)
         for parameter in vae.prior.parameters():
-            parameter.add_(0.5 * torch.randn_like(parameter))
+            parameter.add_(torch.randn_like(parameter))
         exact = quadrature(vae, x, c)
         assert exact.std() > 0.2
-        found = annealed(vae, x, c, chains=30).forward().lower
-        assert_close(found, exact, atol=0.2, rtol=0)
-        assert_close(found.mean(), exact.mean(), atol=0.05, rtol=0)
+        found = annealed(vae, x, c, chains=100).forward().lower
+        assert_close(found, exact, atol=0.3, rtol=0)
+        assert_close(found.mean(), exact.mean(), atol=0.1, rtol=0)
 
 
 def test_texts_of_a_recurrent_decoder_have_the_integral_of_their_likelihood():
@@ -254,7 +254,9 @@ def test_texts_of_a_recurrent_decoder_have_the_integral_of_their_likelihood():
         parameter.mul_(3)
     x = torch.eye(4).double()[torch.randint(4, (10, 3))]
     exact = quadrature(vae.eval(), x, points=100)
-    assert_close(annealed(vae, x).forward().lower.mean(), exact.mean(), atol=0.05, rtol=0)
+    found = annealed(vae, x, chains=30).forward().lower
+    assert_close(found, exact, atol=0.3, rtol=0)
+    assert_close(found.mean(), exact.mean(), atol=0.06, rtol=0)
 
 
 def test_levels_drawn_from_the_model_are_bracketed():

@@ -105,7 +105,7 @@ def test_the_best_posterior_of_each_example_is_found_from_afar(posterior):
     assert torch.equal(params, before)
     assert not best.requires_grad
     q = vae.posterior(best)
-    assert_close(vae.posterior.point(q), x @ GAIN.T, atol=0.04, rtol=0)
+    assert_close(vae.posterior.point(q), x @ GAIN.T, atol=0.06, rtol=0)
     if posterior is DiagonalNormal:
         assert_close(q.stddev, SCALES.expand(10, 3), atol=0, rtol=0.06)
     if posterior is FullNormal:
@@ -149,7 +149,7 @@ def test_the_gap_under_a_mixture_prior_is_the_integral_of_its_divergence():
         log_q = vae.encode(x[i : i + 1], c).log_prob(z)
         gaps.append((log_q.exp() * (log_q - log_posterior)).sum() * log_cell.exp())
     found = measured(vae, x, chains=50)  # since few of them find both modes
-    assert found["posterior_gap"].value == pytest.approx(torch.stack(gaps).mean().item(), abs=0.04)
+    assert found["posterior_gap"].value == pytest.approx(torch.stack(gaps).mean().item(), abs=0.08)
     assert 0 < found["approximation_gap"].value < found["posterior_gap"].value
 
 

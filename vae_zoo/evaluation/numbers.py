@@ -128,8 +128,8 @@ PARTS: dict[str, dict[str, Number]] = {
             "lower",
             "log p(x) - ELBO = KL(q(z|x)‖p(z|x)): what the ELBO loses, on the same examples.",
             LIKELIHOOD,
-            "It is 0 for a collapsed posterior, too. Of a run that does not train the ELBO it is "
-            "large by design.",
+            "Too small by what AIS misses. It is 0 for a collapsed posterior, too. Of a run that "
+            "does not train the ELBO it is large by design.",
         ),
         "approximation_gap": Number(
             "approximation gap",
@@ -137,7 +137,8 @@ PARTS: dict[str, dict[str, Number]] = {
             "lower",
             "log p(x) - max_q ELBO over the posterior's family, q optimised for each example.",
             LIKELIHOOD,
-            "An upper bound: the optimiser may stop early.",
+            "Too small by what AIS misses (see the BDMC gap), too large by what the optimiser "
+            "misses.",
         ),
         "amortisation_gap": Number(
             "amortisation gap",
@@ -145,7 +146,7 @@ PARTS: dict[str, dict[str, Number]] = {
             "lower",
             "max_q ELBO - ELBO: what the encoder loses against the best q of its family.",
             LIKELIHOOD,
-            "A lower bound: the optimiser may stop early.",
+            "Too small by what the optimiser misses.",
         ),
     },
     "aggregate": {
@@ -179,7 +180,7 @@ PARTS: dict[str, dict[str, Number]] = {
             "",
             "I(x; z) + KL(q(z)‖p), which is the rate: a check, from other samples.",
             LIKELIHOOD,
-            "Must agree with the rate within the errors.",
+            "Must agree with the rate within the errors: a check of the codes that were drawn.",
         ),
         "total_correlation": Number(
             "total correlation",
@@ -288,7 +289,8 @@ PARTS: dict[str, dict[str, Number]] = {
             "higher",
             "Share of samples that lie within the k nearest neighbours' reach of a test example.",
             "the same data, features, n and k",
-            "Outliers among the test examples raise it.",
+            "Outliers among the test examples raise it. "
+            "± is for the other set as it is: of both it is up to two thirds larger.",
         ),
         "recall": Number(
             "recall",
@@ -296,7 +298,8 @@ PARTS: dict[str, dict[str, Number]] = {
             "higher",
             "Share of test examples that lie within that of a sample.",
             "the same data, features, n and k",
-            "Outliers among the samples raise it.",
+            "Outliers among the samples raise it. "
+            "± is for the other set as it is: of both it is up to two thirds larger.",
         ),
         "density": Number(
             "density",
@@ -304,7 +307,8 @@ PARTS: dict[str, dict[str, Number]] = {
             "higher",
             "Precision, counting by how many test examples a sample is reached; may exceed 1.",
             "the same data, features, n and k",
-            "Beyond the floor, samples crowd where the data are dense.",
+            "Beyond the floor, samples crowd where the data are dense. "
+            "± is for the other set as it is: of both it is up to two thirds larger.",
         ),
         "coverage": Number(
             "coverage",
@@ -312,7 +316,8 @@ PARTS: dict[str, dict[str, Number]] = {
             "higher",
             "Share of test examples with a sample in their reach.",
             "the same data, features, n and k",
-            "The floor is below 1.",
+            "The floor is below 1. "
+            "± is for the other set as it is: of both it is up to two thirds larger.",
         ),
     },
     "probes": {
@@ -443,7 +448,7 @@ samples, seed, kernel), and go to W&B as `score/…`. ± is a standard error: ov
 jackknife or a bootstrap over them. Where a number is not defined, as the ELBO of a deterministic
 encoder, it is absent, with the reason.
 
-`vae-zoo list` and each docstring (`from vae_zoo.evaluation import ActiveUnits`) say how a number
+The docstrings (`from vae_zoo.evaluation import ActiveUnits`) say how a number
 is made, and from which paper. Every one is a `torchmetrics.Metric` that works alone, in a
 notebook:
 

@@ -31,6 +31,7 @@ from vae_zoo.vae import VAE
 SEED = 0
 RECIPE = 1  # raised whenever a part is measured in another way: what older ones left is made anew
 BATCH = 100
+SAMPLES = 500  # of importance sampling
 MOST = {  # examples of a part; 1,000 of importance sampling and 50 chains take as long as the rest
     "likelihood": 10_000,
     "importance": 1_000,
@@ -56,6 +57,7 @@ WHY = {  # what a metric leaves out, where the model lacks what it is defined by
     "kl_of_dimension": "the prior does not factorise, or the posterior is no diagonal normal",
     "stein_discrepancy": "the prior has no density",
 }
+DIVERGED = "not finite: the model has diverged, or no sample came near the example"
 OTHERWISE = "not defined for this model and these data"
 
 
@@ -70,7 +72,7 @@ class Setting(NamedTuple):
     """
 
     split: SplitName = "test"
-    samples: int = 500
+    samples: int = SAMPLES
     examples: int | None = None
     shuffle_conditions: bool = False
 
@@ -81,6 +83,7 @@ class Setting(NamedTuple):
             self.split if self.split != "test" else "",
             str(self.examples or ""),
             "shuffled" * self.shuffle_conditions,
+            f"K{self.samples}" if self.samples != SAMPLES else "",
         ]
         return "_".join(["scorecard", *filter(None, words)])
 
@@ -162,12 +165,14 @@ class Subject:
         for metric in metrics:
             found |= metric.compute()
             setting |= metric.setting
-        order = [*PARTS[name]]
+        finite = {each: score for each, score in found.items() if score.finite}
+        absent = dict.fromkeys(found.keys() - finite.keys(), DIVERGED) | dict(absent)
+        found, order = finite, [*PARTS[name]]
         names = sorted(found, key=lambda each: order.index(each.partition("/")[0]))
         scores = {each: found[each] for each in names}
         stems = {each.partition("/")[0] for each in names}
         lacking = {stem: WHY.get(stem, OTHERWISE) for stem in order if stem not in stems}
-        return Part(setting, scores, lacking | dict(absent), self.setting.asked(name))
+        return Part(setting, scores, lacking | absent, self.setting.asked(name))
 
     def absent(self, name: str, reason: str) -> Part:
         """Say why there is nothing of a part."""
@@ -243,7 +248,8 @@ def samples(subject: Subject) -> Part:
     metric = SampleQuality(subject.features, seed=SEED)
     batch = subject.examples(subject.setting.most("samples"))
     subject.feed([metric], batch, 0.5)
-    subject.feed([metric], subject.examples(len(batch[0]), "train"), 0.5, train=True)
+    if subject.setting.split != "train":  # examples are no floor of themselves
+        subject.feed([metric], subject.examples(len(batch[0]), "train"), 0.5, train=True)
     return subject.part("samples", len(batch[0]), [metric])
 
 
@@ -253,6 +259,10 @@ def probes(subject: Subject) -> Part:
         return subject.absent("probes", NO_CODES)
     if not subject.data.classes:
         return subject.absent("probes", "the data have no labels")
+    if subject.setting.split == "train" or subject.setting.shuffle_conditions:
+        return subject.absent(
+            "probes", "it needs test examples beside those to train on, with their own labels"
+        )
     metric, most = Probes(seed=SEED), subject.setting.most("probes")
     batch = subject.examples(most)
     subject.feed([metric], batch, 0.5)

@@ -11,6 +11,10 @@ class Score(NamedTuple):
     value: float
     standard_error: float | None = None
 
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.value) and math.isfinite(self.standard_error or 0.0)
+
     @classmethod
     def of_sums(cls, count: int, total: float, squares: float) -> "Score":
         """Take the mean of n numbers from their sum and that of their squares."""
