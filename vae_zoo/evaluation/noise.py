@@ -48,7 +48,8 @@ def fix_noise(seed: int, *numbers: int) -> None:
     # Hashed into 32 bits, since torch's generator reads no more of a seed.
     number = int(np.random.SeedSequence((seed, *numbers)).generate_state(1)[0])
     torch.default_generator.manual_seed(number)
-    if torch.cuda.is_initialized():  # torch.manual_seed takes 0.2 ms, to seed it later if not
+    # torch.manual_seed takes 0.2 ms where there is no GPU, to seed one later.
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed_all(number)
 
 

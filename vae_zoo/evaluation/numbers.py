@@ -471,8 +471,9 @@ def page() -> str:
         lines += ["| --- | --- | --- | --- | --- |"]
         for name, one in numbers.items():
             unit = f", {one.unit}" if one.unit else ""
-            cells = (f"{one.title}{unit} (`{name}`)", one.better, one.meaning)
-            cells += (f"between runs of {one.comparable}" if one.comparable else "not", one.beware)
+            compare = f"between runs of {one.comparable}" if one.comparable else "not"
+            told = f"{one.title}{unit} (`{name}`)"
+            cells = (told, one.better, one.meaning, compare, one.beware)
             escaped = (cell.replace("|", r"\|") for cell in cells)
             lines.append(f"| {' | '.join(escaped)} |")
         lines.append("")
