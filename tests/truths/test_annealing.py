@@ -162,10 +162,12 @@ def test_steps_suit_the_width_of_the_prior_and_are_accepted_at_all_temperatures(
 ):
     vae, x = linear_vae(W / width, prior=LearnedNormal), MARGINAL.sample((30,))
     vae.prior.log_scale.fill_(math.log(width))
-    found = annealed(vae, x, temperatures=temperatures).forward()
-    assert found.acceptance.shape == (temperatures - 1, 30)
-    for part in found.acceptance.tensor_split(5):
-        assert 0.55 < part.mean() < 0.85
+    chains = annealed(vae, x, temperatures=temperatures)
+    found, back = chains.forward(), chains.reverse(width * exact_posterior(x).sample())
+    for run in (found, back):
+        assert run.acceptance.shape == (temperatures - 1, 30)
+        for part in run.acceptance.tensor_split(5):
+            assert 0.55 < part.mean() < 0.85
     assert_close(found.lower.mean(), MARGINAL.log_prob(x).mean(), atol=0.1, rtol=0)
 
 
@@ -242,7 +244,7 @@ def test_a_pseudo_input_prior_and_a_condition_have_the_integral_of_theirs():
             parameter.add_(torch.randn_like(parameter))
         exact = quadrature(vae, x, c)
         assert exact.std() > 0.2
-        found = annealed(vae, x, c, chains=100).forward().lower
+        found = annealed(vae, x, c, chains=1000, temperatures=10).forward().lower
         assert_close(found, exact, atol=0.3, rtol=0)
         assert_close(found.mean(), exact.mean(), atol=0.1, rtol=0)
 

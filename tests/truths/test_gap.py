@@ -12,7 +12,7 @@ from vae_zoo.evaluation import PosteriorGap, fit_posteriors
 from vae_zoo.likelihoods import Normal, Tokens
 from vae_zoo.networks import MLP
 from vae_zoo.posteriors import DiagonalNormal, FlowPosterior, FullNormal
-from vae_zoo.priors import MixtureOfNormals
+from vae_zoo.priors import ConditionalNormal, MixtureOfNormals
 from vae_zoo.regularizers import KL
 from vae_zoo.vae import VAE
 
@@ -154,11 +154,13 @@ def test_the_gap_under_a_mixture_prior_is_the_integral_of_its_divergence():
 
 
 def test_conditions_and_recurrent_decoders_pass_their_gradients():
+    parts = {"prior": ConditionalNormal, "condition": OneHot, "classes": 3}
     likelihood = partial(Tokens, features=4, hidden=6)
-    vae = VAE((3, 4), 2, KL(), likelihood=likelihood, condition=OneHot, classes=3).double().eval()
-    vae.encoder.layers[-1].bias.add_(1.5)  # far from the posterior, which is about the prior
+    vae = VAE((3, 4), 2, KL(), likelihood=likelihood, **parts).double().eval()
+    vae.prior.affine.weight.normal_()  # about the posterior, of such a decoder
+    vae.encoder.layers[-1].bias.add_(1.5)
     x, y = torch.eye(4).double()[torch.randint(4, (12, 3))], torch.arange(12) % 3
-    metric = PosteriorGap(temperatures=30, simulated=0, steps=100)
+    metric = PosteriorGap(temperatures=30, simulated=0)
     metric.update(vae, x, y)
     found = metric.compute()
     assert found["approximation_gap"].value == pytest.approx(0, abs=0.1)
