@@ -39,7 +39,7 @@ from vae_zoo.vae import VAE
 
 LATENT, WIDTH, SAMPLES = 20, 400, 5000
 IMAGES, STEPS = 5, 500
-BATCH = 1000  # of the loop: of 100, 500, 1000 and 5000 none is faster
+BATCH = 500  # of the loop: of 100, 250, 500, 1000 and 5000 none is faster
 Estimate = Callable[[VAE, Tensor], Tensor]  # of log p(x), for each of some images
 
 

@@ -13,7 +13,7 @@ from vae_zoo.regularizers.families import require_density
 from vae_zoo.vae import VAE
 
 DRAWN = 1000  # codes that are drawn at once: it decides, with the seed, which codes are drawn
-ROWS = 1000  # codes that are decoded at once: more are no faster
+ROWS = 250  # codes that are decoded at once: of more, the C library returns the memory each time
 
 
 class Bounds(NamedTuple):
