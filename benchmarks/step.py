@@ -32,7 +32,7 @@ from vae_zoo.callbacks import Pictures, Progress
 from vae_zoo.data import DataModule, Split, Splits
 from vae_zoo.fit import own_callbacks, quieten
 from vae_zoo.likelihoods import Normal
-from vae_zoo.loggers import MetricsFile, WeightsAndBiases
+from vae_zoo.metrics_file import MetricsFile
 from vae_zoo.networks import MLP
 from vae_zoo.posteriors import Deterministic
 from vae_zoo.processor import prepare_processor
@@ -41,6 +41,7 @@ from vae_zoo.regularizers import KL, Regularizer
 from vae_zoo.runs import Run
 from vae_zoo.sampling import draw, gather
 from vae_zoo.vae import VAE
+from vae_zoo.weights_and_biases import WeightsAndBiases
 
 LATENT, WIDTH = 20, 400
 ADAM = partial(torch.optim.Adam, lr=1e-3, fused=True)

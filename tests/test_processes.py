@@ -6,21 +6,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
+from vae_zoo.evaluation.numbers import PARTS
 from vae_zoo.runs import Run
+from vae_zoo.scorecard import ScoreCard
 
 pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-m", "vae_zoo"]
-FIT = [
+SCORED = [
     *("fit", "-c", "base"),
-    *("--scorecard", "false"),
     *("--trainer.max_epochs", "2"),
     *("--trainer.limit_train_batches", "4"),
     *("--trainer.accelerator", "cpu"),
 ]
+FIT = [*SCORED[:3], "--scorecard", "false", *SCORED[3:]]
 TERMS = ["loss", "elbo", "reconstruction", "kl", "penalty"]
 
 
@@ -43,6 +46,43 @@ def run(folder, *words, **environment):
 def only_run(folder):
     [config] = folder.glob("runs/*/*/config.yaml")
     return Run(config.parent)
+
+
+def offline_files(run):
+    """What the W&B client wrote of a run, a file for each process, in order of time."""
+    return sorted(run.folder.glob("wandb/offline-run-*/*.wandb"))
+
+
+def records(file):
+    """What an offline file holds, by kind."""
+    leet = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--json", str(file)]
+    text = subprocess.run(leet, capture_output=True, text=True, check=True).stdout
+    found = defaultdict(list)
+    for record in map(json.loads, text.splitlines()):
+        found[record["type"]].append(record[record["type"]])
+    return found
+
+
+def logged(records):
+    """The last value of all that was logged."""
+    return {k: v for row in records["history"] for k, v in row["item"].items()}
+
+
+def summary(records):
+    return {k: v for row in records["summary"] for k, v in row["update"].items()}
+
+
+def assert_shows_the_card(records, card):
+    """Compare what W&B has of a card, as numbers over time and in the summary, with the file."""
+    numbers = {f"score/{name}": one.value for name, one in card.scores.items()} | {
+        f"score_error/{name}": one.standard_error
+        for name, one in card.scores.items()
+        if one.standard_error is not None
+    }
+    assert {k: v for k, v in logged(records).items() if k.startswith("score")} == numbers
+    settings = {name: part.setting for name, part in card.parts.items()}
+    shown = {k: v for k, v in summary(records).items() if k.startswith("score")}
+    assert shown == numbers | {"score_setting": settings}
 
 
 def test_an_interrupted_run_says_how_to_go_on_with_it(tmp_path):
@@ -81,31 +121,65 @@ def test_ranks_leave_one_run_whose_terms_are_those_of_all_examples(tmp_path, dev
     done = only_run(tmp_path)
     table = run(tmp_path, "test", "--resume", done.folder, *words[:2], "--trainer.devices", 1)
     assert f"{done.summary['test/reconstruction']:.4f}"[:6] in table
+    seconds, rate = (done.summary[f"cost/{n}"] for n in ("epoch_seconds", "examples_per_second"))
+    assert seconds * rate == pytest.approx(devices * 4 * 64)
+
+
+def test_ranks_leave_one_card_which_is_that_of_one_process(tmp_path):
+    ranks = ["--trainer.strategy", "ddp", "--trainer.devices", 2]
+    run(tmp_path, *SCORED, *ranks, WANDB_MODE="disabled")
+    [file] = tmp_path.glob("runs/*/*/scorecard*")
+    of_ranks = ScoreCard.read(file)
+    file.unlink()
+    words = ["evaluate", only_run(tmp_path).folder]
+    run(tmp_path, *words, WANDB_MODE="disabled", CUDA_VISIBLE_DEVICES="")
+    assert not (
+        file.parent / "wandb"
+    ).exists()  # or the next `evaluate` would take it as known there
+    of_one = ScoreCard.read(file)
+    assert of_one.parts.keys() == PARTS.keys()
+    assert of_ranks == of_one
 
 
 def test_the_real_client_keeps_config_group_tags_terms_and_images(tmp_path):
     run(tmp_path, *FIT, "--model.regularizer", "MMD", "--seed_everything", 3, WANDB_MODE="offline")
     done = only_run(tmp_path)
-    [file] = done.folder.glob("wandb/offline-run-*/*.wandb")
-    leet = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--json", str(file)]
-    text = subprocess.run(leet, capture_output=True, text=True, check=True).stdout
-    records = [json.loads(line) for line in text.splitlines()]
-    [begun] = [record["run"] for record in records if record["type"] == "run"][:1]
+    [file] = offline_files(done)
+    found = records(file)
+    begun = found["run"][0]
     config = {**begun["config"]["update"]}
     config.pop("_wandb")
     assert config == done.config
     assert config["seed_everything"] == 3
     assert begun["run_group"] == "Digits/MMD"
     assert begun["tags"] == ["MMD imq λ=1", "StandardNormal", "Bernoulli", "PenalizedLikelihood"]
-    logged = {}
-    for record in records:
-        if record["type"] == "history":
-            logged |= record["history"]["item"]
+    last = logged(found)
     for stage in ("train", "val", "test"):
         for term in TERMS:
-            assert logged[f"{stage}/{term}"] == pytest.approx(done.summary[f"{stage}/{term}"])
-    assert {"best/val_elbo", "best/val_loss", "epoch", "trainer/global_step"} <= set(logged)
+            assert last[f"{stage}/{term}"] == pytest.approx(done.summary[f"{stage}/{term}"])
+    assert {"best/val_elbo", "best/val_loss", "epoch", "trainer/global_step"} <= set(last)
     assert len(list(file.parent.glob("files/media/images/images/*.png"))) == 2
+
+
+def test_the_real_client_keeps_the_card_of_a_fit(tmp_path):
+    run(tmp_path, *SCORED, WANDB_MODE="offline")
+    done = only_run(tmp_path)
+    [file] = offline_files(done)
+    assert_shows_the_card(records(file), ScoreCard.read(done.scorecard_file))
+
+
+def test_evaluate_adds_a_card_to_the_run_on_wandb_once_and_in_its_own_project(tmp_path):
+    run(tmp_path, *FIT, WANDB_MODE="offline", WANDB_PROJECT="mine")
+    done = only_run(tmp_path)
+    evaluate = ["evaluate", done.folder]
+    run(tmp_path, *evaluate, WANDB_MODE="offline", WANDB_PROJECT="another")
+    fitted, added = offline_files(done)
+    assert not [name for name in summary(records(fitted)) if name.startswith("score")]
+    found = records(added)
+    assert (found["run"][0]["run_id"], found["run"][0]["project"]) == (done.id, "mine")
+    assert_shows_the_card(found, ScoreCard.read(done.scorecard_file))
+    run(tmp_path, *evaluate, WANDB_MODE="offline")
+    assert offline_files(done) == [fitted, added]
 
 
 def test_without_a_key_a_run_stays_offline_and_without_a_network_too(tmp_path):

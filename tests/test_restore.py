@@ -11,10 +11,11 @@ import torch
 import yaml
 from torch.testing import assert_close
 
+from vae_zoo.checkpoints import load_state
 from vae_zoo.cli import main
 from vae_zoo.data import MNIST, Completion, Files, Ring
 from vae_zoo.evaluation.examples import read
-from vae_zoo.restore import load_state, restore
+from vae_zoo.restore import restore
 from vae_zoo.runs import Run
 
 EVIL = """
@@ -156,7 +157,7 @@ def test_what_is_no_run_is_said_in_a_sentence(tmp_path):
     folder = fit(tmp_path)
     for checkpoint in (folder / "checkpoints").iterdir():
         checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    with pytest.raises(ValueError, match=r"best\.ckpt is no checkpoint that can be read"):
+    with pytest.raises(ValueError, match=r"best\.ckpt .* its 1,000 bytes are no whole file"):
         restore(folder)
     for checkpoint in (folder / "checkpoints").iterdir():
         checkpoint.unlink()
@@ -176,7 +177,20 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
         restore(folder)
     config["model"]["latent_dims"] = 3
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    with pytest.raises(ValueError, match="latent_dims"):
+    with pytest.raises(ValueError, match=r"latent_dims'$"):
+        restore(folder)
+
+
+@pytest.mark.parametrize("change", [{"latent_dim": 3}, {"latent_dims": 3}])
+def test_a_run_of_another_version_is_said_to_be_of_one(tmp_path, change):
+    folder = fit(tmp_path)
+    for path in (folder / "checkpoints").iterdir():
+        torch.save(torch.load(path) | {"vae_zoo_version": "0.0.1"}, path)
+    restore(folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["model"] |= change
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(ValueError, match=r"\(it is of vae_zoo 0\.0\.1, and this is \d"):
         restore(folder)
 
 

@@ -72,7 +72,7 @@ def _run(words: list[str]) -> int:
         return 0
     if options.command == "evaluate":
         from vae_zoo.evaluate import run_evaluation  # imports torch, for seconds
-        from vae_zoo.evaluation.parts import Setting
+        from vae_zoo.evaluation.subject import Setting
 
         asked = (options.split, options.samples, options.examples, options.shuffle_conditions)
         return run_evaluation(options.folders, Setting(*asked), options.parts, options.trust)

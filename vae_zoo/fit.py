@@ -29,20 +29,22 @@ from torch import distributed
 
 from vae_zoo.callbacks import Cost, Pictures, Progress
 from vae_zoo.catalogue import FAMILIES
+from vae_zoo.checkpoints import load_state, load_weights, read_checkpoint
 from vae_zoo.data import DataModule
 from vae_zoo.data.reading import labels_file
 from vae_zoo.errors import explain, flatten, locate
 from vae_zoo.evaluate import complete
-from vae_zoo.evaluation.parts import MEASURES, Setting
-from vae_zoo.loggers import MetricsFile, WeightsAndBiases, add_settings, score_metrics
+from vae_zoo.evaluation.parts import MEASURES
+from vae_zoo.evaluation.subject import Setting
+from vae_zoo.metrics_file import MetricsFile
 from vae_zoo.objectives import PenalizedLikelihood
 from vae_zoo.parser import ComplaintError, ConfigAction, Parser, config_path
 from vae_zoo.processor import prepare_processor
 from vae_zoo.profiler import NoProfiler
-from vae_zoo.restore import load_state, load_weights, read_checkpoint
 from vae_zoo.runs import ROOT, Run, replace
 from vae_zoo.scorecard import ScoreCard
 from vae_zoo.vae import VAE
+from vae_zoo.weights_and_biases import WeightsAndBiases, add_settings, score_metrics
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -267,7 +269,7 @@ class CLI(LightningCLI):
         device = self.trainer.strategy.root_device
         console = Console(quiet=not sys.stdout.isatty())
         try:
-            complete(
+            card = complete(
                 self.run,
                 Setting(),
                 [*MEASURES],
@@ -275,12 +277,16 @@ class CLI(LightningCLI):
                 make=lambda: (self.model.to(device).eval(), self.datamodule),
                 log=self._log_card,
             )
+            failed = [f"{part} {why}" for part, why in card.failed.items()]
         except KeyboardInterrupt:
             print(f"stopped; `vae-zoo evaluate {self.run.folder}` completes the score card")
             raise
         except Exception as error:  # the training has ended well, whatever comes of its card
+            failed = [str(error)]
+        if failed:
             warnings.warn(
-                f"no whole score card, `vae-zoo evaluate {self.run.folder}` goes on: {error}",
+                f"no whole score card, `vae-zoo evaluate {self.run.folder}` goes on: "
+                f"{'; '.join(failed)}",
                 stacklevel=2,
             )
 
@@ -289,7 +295,7 @@ class CLI(LightningCLI):
             if not isinstance(logger, MetricsFile):
                 logger.log_metrics(score_metrics(card), self.trainer.global_step - 1)
             if isinstance(logger, WandbLogger):
-                add_settings(logger.experiment, card)
+                add_settings(logger.experiment, self.run, card)
 
     def _check(self, model: VAE, datamodule: DataModule) -> None:
         """Refuse what can be known to fail, before anything is written."""

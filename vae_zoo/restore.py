@@ -8,9 +8,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vae_zoo.catalogue import FAMILIES
+from vae_zoo.checkpoints import (
+    check_finite,
+    checkpoint,
+    load_state,
+    load_weights,
+    of_version,
+    read_checkpoint,
+)
 from vae_zoo.conditions import Condition
 from vae_zoo.data import DataModule
 from vae_zoo.likelihoods import Likelihood
@@ -59,13 +65,22 @@ def restore(folder: Path, trust: Sequence[str] = ()) -> tuple[VAE, DataModule]:
         data = _make(config["data"], trust)
         model = VAE(**{name: _make(part, trust) for name, part in options.items()})
     except (TypeError, ValueError, RuntimeError, MemoryError) as error:  # recursion is one, too
-        raise ValueError(f"{run.config_file}: {' '.join(str(error).split())[:300]}") from error
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{run.config_file}: {reason}{_trained_by(run)}") from error
     if not isinstance(data, DataModule):
         raise ValueError(f"{run.config_file}: data must be a class of data modules")
     path = checkpoint(run)
     load_state(data, load_weights(model, path))
     check_finite(model, path)
     return model.eval(), data
+
+
+def _trained_by(run: Run) -> str:
+    """Say that another version of vae_zoo trained the run, if one did."""
+    try:
+        return of_version(read_checkpoint(checkpoint(run)))
+    except (OSError, ValueError):
+        return ""
 
 
 def _make(config: Any, trust: Iterable[str]) -> Any:
@@ -125,69 +140,3 @@ def _import(module: str, path: str) -> Any:
             f"{path} cannot be imported here ({reason}): run this where {module}.py is, as it was "
             "when the run was trained"
         ) from error
-
-
-def check_finite(model: VAE, path: Path) -> None:
-    """Refuse weights that a diverged training has left.
-
-    Raises:
-        ValueError: A parameter is not finite.
-    """
-    for name, parameter in [*model.named_parameters(), *model.encoder.named_buffers()]:
-        if not parameter.isfinite().all():
-            raise ValueError(
-                f"{path} holds values that are not finite, in {name}: its training diverged; train "
-                "it again with a lower --model.optimizer.lr"
-            )
-
-
-def checkpoint(run: Run) -> Path:
-    """Return the path of best.ckpt, or of last.ckpt while there is no other."""
-    best = run.checkpoints / "best.ckpt"
-    path = best if best.is_file() else run.last_checkpoint
-    if not path.is_file():
-        raise FileNotFoundError(f"{run.folder} has no checkpoint yet: {best}")
-    return path
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, running nothing that it may hold besides tensors and plain numbers.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no checkpoint, or holds something else.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint {path}")
-    try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
-        return {"global_step": content["global_step"], **content}
-    except Exception as error:
-        reason = str(error).partition("\n")[0][:100]
-        raise ValueError(f"{path} is no checkpoint that can be read: {reason}") from error
-
-
-def load_weights(model: VAE, path: Path) -> dict[str, Any]:
-    """Load the weights of a checkpoint, and return all that it holds.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no checkpoint, or one of another model.
-    """
-    try:
-        content = read_checkpoint(path)
-        model.load_state_dict(content["state_dict"])
-        return content
-    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path} is a checkpoint of another model: {reason}") from error
-
-
-def load_state(data: DataModule, checkpoint: dict[str, Any]) -> None:
-    """Let data remember what a checkpoint keeps of them, at Lightning's place for it.
-
-    Raises:
-        ValueError: The data were read, and are others.
-    """
-    if isinstance(state := checkpoint.get(type(data).__qualname__), dict):
-        data.load_state_dict(state)

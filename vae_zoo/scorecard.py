@@ -38,6 +38,11 @@ class Part(NamedTuple):
     absent: Mapping[str, str]
     asked: Mapping[str, Any]
 
+    @classmethod
+    def failure(cls, reason: str) -> Self:
+        """What is left of a part that failed: it was asked for nothing, and so is made anew."""
+        return cls({}, {}, {"": f"failed: {reason}"}, {})
+
 
 class ScoreCard(NamedTuple):
     """The numbers of one checkpoint on one split.
@@ -64,6 +69,11 @@ class ScoreCard(NamedTuple):
     def scores(self) -> dict[str, Score]:
         """All numbers, by name."""
         return {name: one for part in self.parts.values() for name, one in part.scores.items()}
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Why parts failed, by their names."""
+        return {name: part.absent[""] for name, part in self.parts.items() if not part.asked}
 
     def with_part(self, name: str, part: Part) -> Self:
         """Add a part, or replace it."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
 from functools import partial
+from importlib.metadata import version
 from typing import Any, Literal
 
 import torch
@@ -241,6 +242,7 @@ class VAE(LightningModule):
         # A resumed run goes on with the same draws, even if it was saved while it was evaluated.
         paused = self._paused_noise
         checkpoint["noise"] = torch.get_rng_state() if paused is None else paused
+        checkpoint["vae_zoo_version"] = version("vae_zoo")
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._loaded_noise = checkpoint["noise"]

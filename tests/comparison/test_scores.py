@@ -223,8 +223,8 @@ def test_the_reason_is_that_of_a_run_that_lacks_the_number(runs):
 def test_groups_that_were_measured_otherwise_are_flagged_with_what_differs(runs):
     for i in range(3):
         folder = runs.write(str(i), latent_dim=i + 2)
-        usual = runs.part_of_card("yardsticks", {"mmd": 0.5}, seconds=float(i))
-        other = runs.part_of_card("yardsticks", {"mmd": 0.5}, n=200, kernel="gaussian", seconds=1.0)
+        usual = runs.part_of_card("yardsticks", {"mmd": 0.5})
+        other = runs.part_of_card("yardsticks", {"mmd": 0.5}, n=200, kernel="gaussian")
         runs.card(folder, yardsticks=other if i == 1 else usual, probes={"knn": 0.5})
     found, _ = tables(runs.path)
     differs = "200 examples, not 1,000 examples, kernel gaussian, not kernel imq"

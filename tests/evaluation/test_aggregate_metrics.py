@@ -201,14 +201,28 @@ def test_a_part_of_the_examples_is_the_first_by_their_keys_and_the_setting_says_
     assert metric.setting == {"encoders": N, "codes": 9, "ceiling": math.log(N)}
     assert part["mutual_information"].standard_error > whole["mutual_information"].standard_error
     assert part["kl_of_dimension/0"] == whole["kl_of_dimension/0"]
-    many = AggregatePosterior(codes=1000)
-    assert measured(many, vae) == whole
-    assert many.setting["codes"] == N
     first = example_keys(X, Y).argsort()[:9]
     alone, again = Yardsticks(), Yardsticks(codes=9)
     alone.update(vae, X[first], Y[first])
     assert_equal(measured(again, vae), alone.compute())
     assert again.setting["codes"] == alone.setting["codes"] == 9
+
+
+@torch.no_grad()
+def test_of_few_examples_there_are_several_codes_each_so_that_the_sum_is_close_to_the_rate():
+    vae, metric = make_vae(), AggregatePosterior(codes=100 * N + 1)
+    found = measured(metric, vae)
+    assert metric.setting["codes"] == 100 * N
+    q, p = vae.encode(X, vae.condition(Y)), vae.prior(X)
+    rates = kl_divergence(q, p.expand((N,)))
+    z = q.sample((100,))
+    noise = (q.log_prob(z) - p.log_prob(z)).std(0).square().sum().sqrt().item() / N / 10
+    assert abs(found["surgery_rate"].value - rates.mean().item()) < 3 * noise
+    error = rates.std().item() / math.sqrt(N)
+    assert found["surgery_rate"].standard_error == pytest.approx(error, rel=0.1)
+    y = sample_prior(vae, torch.zeros(100 * N, 0), 0)
+    holes = (p.log_prob(y) - log_aggregate(q, y)).mean().item()
+    assert found["prior_log_ratio"].value == pytest.approx(holes, rel=1e-5)
 
 
 def test_settings_say_what_the_numbers_were_made_with():
@@ -224,7 +238,7 @@ def test_settings_say_what_the_numbers_were_made_with():
 
 def test_posteriors_of_flows_are_asked_for_fewer_pairs(monkeypatch):
     monkeypatch.setattr(aggregate, "PAIRS", 5 * N + 1)
-    for family, codes in ((FlowPosterior, 5), (FullNormal, N)):
+    for family, codes in ((FlowPosterior, 5), (FullNormal, 2000 // N * N)):
         metric = AggregatePosterior()
         measured(metric, make_vae(posterior=family))
         assert metric.setting["codes"] == codes

@@ -82,6 +82,20 @@ def test_evaluate_prints_and_writes_the_numbers_of_each_run(zoo, capsys):
     assert printed.count("(K=20)") == 2
 
 
+def test_a_run_that_lacks_a_likelihood_has_a_dash_there_beside_one_that_has_it(zoo, capsys):
+    runs = [zoo / "point", zoo / "label"]
+    assert run("evaluate", *runs, "--samples", 20, "--examples", 40, *LIKELIHOODS) == 0
+    lines = capsys.readouterr().out.splitlines()
+    point, label = (
+        next(line.split()[1:] for line in lines if line.startswith(f"zoo/{name}"))
+        for name in ("point", "label")
+    )
+    by_prior = card(zoo / "point", "scorecard_40_K20").scores["prior_samples"]
+    assert point == ["–"] * 3 + f"{by_prior.value:.2f} ± {by_prior.standard_error:.2f}".split()
+    assert "–" not in label
+    assert label.count("±") == 4
+
+
 def test_the_numbers_are_those_of_the_metric_on_the_examples_of_the_split(zoo):
     words = ["--samples", 3, "--split", "val", "--parts", "importance"]
     assert run("evaluate", zoo / "label", *words) == 0

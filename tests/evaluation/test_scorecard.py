@@ -14,8 +14,9 @@ from vae_zoo.cli import main
 from vae_zoo.evaluation import ActiveUnits, Elbo
 from vae_zoo.evaluation.examples import examples
 from vae_zoo.evaluation.numbers import PARTS, find, page, title
-from vae_zoo.evaluation.parts import MEASURES, MOST, Setting
+from vae_zoo.evaluation.parts import MEASURES
 from vae_zoo.evaluation.score import Score
+from vae_zoo.evaluation.subject import MOST, Setting
 from vae_zoo.restore import restore
 from vae_zoo.scorecard import Part, ScoreCard
 
@@ -135,7 +136,7 @@ def test_the_numbers_are_those_of_the_metrics_alone(cards):
 
 def test_evaluate_finds_what_fit_wrote_and_measures_nothing_again(cards, monkeypatch, capsys):
     before = (cards / "kl" / "scorecard.json").read_bytes()
-    for name in MEASURES:
+    for name in MEASURES.keys() - {"cost"}:  # which is read, and not measured
         monkeypatch.setitem(MEASURES, name, refuse)
     assert run("evaluate", cards / "kl") == 0
     assert (cards / "kl" / "scorecard.json").read_bytes() == before
@@ -192,15 +193,42 @@ def test_an_interrupted_fit_says_what_completes_the_card(monkeypatch, capsys):
     assert "stopped; `vae-zoo evaluate runs/cards/stopped` completes the score card" in printed
 
 
-def test_what_goes_wrong_with_a_card_does_not_undo_a_training(monkeypatch, capsys):
+def test_a_part_that_fails_undoes_neither_the_training_nor_other_parts_and_is_tried_again(
+    monkeypatch, capsys
+):
     def fail(subject):
         raise RuntimeError("no such features")
 
-    monkeypatch.setitem(MEASURES, "samples", fail)
-    monkeypatch.setenv("WANDB_RUN_ID", "failed")
-    with pytest.warns(UserWarning, match="no whole score card, .* goes on: no such features"):
+    folder = Path("runs/cards/failed")
+    monkeypatch.setenv("WANDB_RUN_ID", folder.name)
+    with monkeypatch.context() as patched:
+        patched.setitem(MEASURES, "samples", fail)
+        with pytest.warns(UserWarning, match="goes on: samples failed: RuntimeError: no such feat"):
+            assert run("fit", *FEW) == 0
+        assert "elbo" in card(folder).scores
+        assert run("evaluate", folder) == 2
+        assert f"not evaluated: cards/{folder.name}: samples failed" in capsys.readouterr().out
+        assert run("evaluate", folder, "--parts", "likelihood") == 0
+    assert run("evaluate", folder, "--parts", "samples") == 0
+    assert "fid/samples" in card(folder).scores
+
+
+def test_what_goes_wrong_with_a_card_does_not_undo_a_training(monkeypatch):
+    def fail(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(ScoreCard, "write", fail)
+    monkeypatch.setenv("WANDB_RUN_ID", "unwritten")
+    with pytest.warns(UserWarning, match="no whole score card, .* goes on: no space left"):
         assert run("fit", *FEW) == 0
-    assert "holes" in card(Path("runs/cards/failed")).parts
+
+
+@pytest.mark.parametrize("runs", [["kl"], ["kl", "point"]])
+def test_the_parts_that_are_asked_for_are_shown_alone(cards, capsys, runs):
+    assert run("evaluate", *(cards / one for one in runs), "--parts", "yardsticks", "cost") == 0
+    out = capsys.readouterr().out
+    assert out.count("\nyardsticks") == out.count("\ncost") == len(runs)
+    assert "ELBO" not in out
 
 
 def test_without_scorecard_a_fit_leaves_none(monkeypatch):

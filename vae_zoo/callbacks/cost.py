@@ -1,70 +1,66 @@
-"""What a training costs: seconds, examples and memory."""
+"""The cost of a training, in its log."""
 
 import math
-import sys
 import time
-from statistics import fmean, stdev
+from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+
+from vae_zoo.evaluation.cost import TrainingCost
 
 
 class Cost(Callback):
     """Logs what the epochs of a training took, without validation and what is drawn after it.
 
-    They are ``cost/epoch_seconds`` and its ``cost/epoch_seconds_error``, a mean and a standard
-    error over epochs but the first, in which all warms up; ``cost/examples_per_second`` of all
-    devices together; ``cost/threads`` of torch; and ``cost/peak_memory`` in MiB, of the process or
-    of what torch took on a GPU. A resumed run logs them of the epochs since.
+    They are ``cost/…``, one for each number of ``TrainingCost``, and ``cost/…_error`` where it has
+    a standard error; and ``cost/threads`` of torch. Epochs that end early do not count. A resumed
+    run logs them of the epochs since.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds: list[float] = []
-        self.examples = 0
-        self.began = self.paused = self.away = 0.0
+        self.metric = TrainingCost()
+        self.began = self.paused = 0.0
+        self.examples = self.batches = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.metric.to(pl_module.device)  # where processes can add up
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.began, self.away = time.perf_counter(), 0.0
+        self.began, self.examples, self.batches = time.perf_counter(), 0, 0
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        self.examples += len(batch[0])
+        self.batches += 1
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.paused = time.perf_counter()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.away += time.perf_counter() - self.paused
+        self.began += time.perf_counter() - self.paused
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.seconds.append(time.perf_counter() - self.began - self.away)
-        size = getattr(trainer.datamodule, "batch_size", 0)  # type: ignore[attr-defined]
-        batches = trainer.fit_loop.epoch_loop.batch_progress.current.completed
-        self.examples = batches * size * trainer.world_size
+        if self.batches == trainer.num_training_batches or math.isinf(trainer.num_training_batches):
+            self.metric.update(pl_module, time.perf_counter() - self.began, self.examples)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        seconds = self.seconds[1:] or self.seconds
-        if not seconds:
+        if not self.metric.update_called:
             return
         metrics: dict[str, float] = {
             "epoch": trainer.current_epoch - 1,
-            "cost/epoch_seconds": fmean(seconds),
             "cost/threads": torch.get_num_threads(),
         }
-        if len(seconds) > 1:
-            metrics["cost/epoch_seconds_error"] = stdev(seconds) / math.sqrt(len(seconds))
-        if self.examples:
-            metrics["cost/examples_per_second"] = self.examples / fmean(seconds)
-        if (memory := peak_memory(pl_module.device)) is not None:
-            metrics["cost/peak_memory"] = memory
+        for name, score in self.metric.compute().items():
+            metrics[f"cost/{name}"] = score.value
+            if score.standard_error is not None:
+                metrics[f"cost/{name}_error"] = score.standard_error
         for logger in trainer.loggers:
             logger.log_metrics(metrics, trainer.global_step - 1)
-
-
-def peak_memory(device: torch.device) -> float | None:
-    """Return MiB, of the process so far, or of what torch took on a GPU; None where unknown."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    if sys.platform == "win32":
-        return None
-    import resource  # there is none on Windows
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -77,17 +77,11 @@ class Column(NamedTuple):
             lines.append(f"{self.better.capitalize()} is better.")
         if self.by_dimension:
             lines.append("Shown: how many are above the threshold, and each, the largest first.")
-        lines.append(compare_between(self.number))
+        between = self.number.between
+        lines.append(f"Compare between {between}." if between else "No number to compare runs by.")
         if self.number.beware:
             lines.append(f"Beware: {self.number.beware}")
         return "\n".join(lines)
-
-
-def compare_between(number: Number) -> str:
-    """Say which runs a number compares."""
-    if number.comparable in ("", "any"):
-        return "Compare between all runs." if number.comparable else "No number to compare runs by."
-    return f"Compare between runs of {number.comparable}."
 
 
 def columns(part: str, names: Iterable[str]) -> list[Column]:

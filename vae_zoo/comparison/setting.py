@@ -7,7 +7,6 @@ from typing import Any
 from vae_zoo.comparison.configuration import text
 from vae_zoo.scorecard import Part, ScoreCard
 
-BOOKKEEPING = ("seconds",)  # changes no number
 # Of more codes, means over them are surer, and no other; the posterior's family may limit them.
 AVERAGED = {"aggregate": ("codes",)}
 LIKELIHOODS = ("likelihood", "importance", "annealing")  # of p(x), or of p(x | c)
@@ -17,7 +16,7 @@ Settings = Sequence[Mapping[str, Any]]
 def setting_of(name: str, part: Part, card: ScoreCard) -> dict[str, Any]:
     """All that a number depends on beside the run: equal settings can be compared."""
     given = {"of": "p(x|c)" if card.conditional else "p(x)"} if name in LIKELIHOODS else {}
-    without = (*BOOKKEEPING, *AVERAGED.get(name, ()))
+    without = AVERAGED.get(name, ())
     kept = {key: value for key, value in part.setting.items() if key not in without}
     return kept | given | {"checkpoint": card.checkpoint}
 

@@ -10,6 +10,7 @@ from .bounds import Bounds as Bounds
 from .bounds import importance_sampling as importance_sampling
 from .bounds import prior_sampling as prior_sampling
 from .chains import AnnealedChains as AnnealedChains
+from .cost import TrainingCost as TrainingCost
 from .disentanglement import DCI as DCI
 from .disentanglement import dci as dci
 from .disentanglement import factor_vae_score as factor_vae_score

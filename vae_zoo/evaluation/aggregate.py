@@ -30,7 +30,7 @@ PAIRS = 100_000  # of a code and a posterior, each of which takes a flow several
 class AggregatePosterior(KeptPosteriors):
     """I(x; z) and KL(q(z) ‖ p), whose sum is the rate E_x KL(q(z | x) ‖ p), and their parts.
 
-    All are in nats, by one code of each of M examples, and q(z) is that of all N examples:
+    All are in nats, by codes of M examples, as many of each, and q(z) is that of all N examples:
 
     - ``mutual_information``: I(x; z), by which examples can be told apart. It cannot exceed ln N,
       the ``ceiling`` of the setting: with 200 examples and a rate of 9 nats it is 5.3, and what it
@@ -40,8 +40,8 @@ class AggregatePosterior(KeptPosteriors):
     - ``total_correlation``: KL(q(z) ‖ Π_d q(z_d)), where the dimensions of q(z | x) are normal.
     - ``dimension_wise_kl``: Σ_d KL(q(z_d) ‖ p(z_d)), where those of the prior are independent
       besides. With the total correlation it is ``aggregate_kl``.
-    - ``prior_log_ratio``: KL(p ‖ q(z)), by M samples of the prior. It is large where the prior has
-      mass and no posterior puts any.
+    - ``prior_log_ratio``: KL(p ‖ q(z)), by as many samples of the prior. It is large where the
+      prior has mass and no posterior puts any.
     - ``kl_of_dimension/d``: E_x KL(q(z_d | x) ‖ p(z_d)), of diagonal normals and independent
       dimensions of the prior; by all N examples where it has a closed form.
 
@@ -52,7 +52,7 @@ class AggregatePosterior(KeptPosteriors):
     Posteriors of flows take so long that at most 100,000 / N codes are drawn, and no fewer than 2.
 
     Args:
-        codes: Number M of codes; with fewer examples, one of each.
+        codes: At most so many are drawn: one of each example, or several where those are few.
         seed: Of codes and samples of the prior.
 
     Raises:
@@ -81,18 +81,19 @@ class AggregatePosterior(KeptPosteriors):
         model, n = self.model, len(params)
         params, c = params.to(model.device), conditions.to(model.device)
         q = model.posterior(params)
-        m = self._number(q)
-        self._counts = {"encoders": n, "codes": m, "ceiling": math.log(n)}
-        z, p = self.draw(params[:m], numbers[:m]), model.prior(c[:m])
+        m, k = self._number(q)
+        self._counts = {"encoders": n, "codes": k * m, "ceiling": math.log(n)}
+        z, p = self.draw(params[:m], numbers[:m], k), model.prior(c[:m])  # (K, M, D)
         own = in_double(model.posterior(params[:m])).log_prob(z).double()
-        terms = surgery(q, z, own, None if p.batch_shape else p)
+        terms = surgery(q, z.flatten(0, 1), own.flatten(), None if p.batch_shape else p)
+        terms = {name: term.view(k, m).mean(0) for name, term in terms.items()}
         # log q(z) is itself estimated by the examples; but as E log q(z) is stationary in q, to
         # first order the error is that of the mean over the codes.
         found = means(tuple(terms), torch.stack([*terms.values()], dim=1))
         if not p.batch_shape:
             total = found["mutual_information"].value + found["aggregate_kl"].value
             found["surgery_rate"] = found["surgery_rate"]._replace(value=total)
-            found["prior_log_ratio"] = self._prior_log_ratio(params, c[:m], p)
+            found["prior_log_ratio"] = self._prior_log_ratio(params, c[:m].repeat(k, 1), p)
         if factorised(p) and isinstance(model.posterior, DiagonalNormal):
             kl = self._kl_of_dimensions(params, c, z)
             found |= means(tuple(f"kl_of_dimension/{d}" for d in range(kl.shape[1])), kl)
@@ -100,25 +101,25 @@ class AggregatePosterior(KeptPosteriors):
 
     @property
     def setting(self) -> dict[str, Any]:
-        """Numbers N of encoders and M of codes, and ln N; once the scores were computed."""
+        """Numbers N of encoders and of codes, and ln N; once the scores were computed."""
         return self._counts or {"codes": self.codes}
 
-    def _number(self, q: Distribution) -> int:
-        """Number M of codes."""
+    def _number(self, q: Distribution) -> tuple[int, int]:
+        """Number M of examples, and K of codes of each."""
         n = q.batch_shape[0]
-        most = n if normal_marginals(q) else max(2, PAIRS // n)
-        return min(self.codes, n, most)
+        most = self.codes if normal_marginals(q) else min(self.codes, max(2, PAIRS // n))
+        return min(n, most), max(1, most // n)
 
     def _prior_log_ratio(self, params: Tensor, c: Tensor, p: Distribution) -> Score:
         y = sample_prior(self.model, c, self.seed)
-        count = min(GROUPS, len(c))
+        count = min(GROUPS, len(params), len(c))
         groups = [self.model.posterior(params[g::count]) for g in range(count)]
         return prior_log_ratio(groups, y, log_density(p, y))
 
     def _kl_of_dimensions(self, params: Tensor, c: Tensor, z: Tensor) -> Tensor:
         """By all examples in closed form, or by those of the codes; nats, ``(N, D)``."""
-        model, m = self.model, len(z)
+        model, m = self.model, z.shape[1]
         try:
             return kl_of_dimensions(model.posterior(params), model.prior(c))
         except NotImplementedError:
-            return kl_of_dimensions(model.posterior(params[:m]), model.prior(c[:m]), z)
+            return kl_of_dimensions(model.posterior(params[:m]), model.prior(c[:m]), z).mean(0)

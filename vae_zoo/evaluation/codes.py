@@ -13,8 +13,8 @@ class KeptPosteriors(KeptExamples, ABC):
     """Keeps the parameters of q(z | x) of each example, from which codes can be drawn.
 
     Args:
-        codes: At most so many are drawn, one of each example; if there are more examples, of a part
-            of them that is always the same: the first ones in the order of their keys.
+        codes: At most so many are drawn; if there are more examples, of a part of them that is
+            always the same: the first ones in the order of their keys.
         seed: Of all noise.
 
     Raises:
@@ -33,9 +33,9 @@ class KeptPosteriors(KeptExamples, ABC):
         require_codes(model, type(self).__name__)
         return {"params": model.encoder(x, c), "conditions": c, "numbers": keys}
 
-    def draw(self, params: Tensor, numbers: Tensor) -> Tensor:
-        """Draw a code of each example, ``(M, D)``, by noise that follows the example's key."""
-        return sample_posteriors(self.model, params, numbers.tolist(), self.seed, samples=1)[0]
+    def draw(self, params: Tensor, numbers: Tensor, samples: int = 1) -> Tensor:
+        """Draw codes of each example, ``(K, M, D)``, by noise that follows the example's key."""
+        return sample_posteriors(self.model, params, numbers.tolist(), self.seed, samples)
 
 
 def require_codes(model: VAE, user: str) -> None:

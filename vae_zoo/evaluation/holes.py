@@ -82,7 +82,7 @@ class ClassifierTwoSample(KeptPosteriors):
             )
         chosen = _choose(len(params), self.codes, self.seed)
         self._drawn = len(chosen)
-        z = self.draw(params[chosen].to(self.model.device), numbers[chosen])
+        [z] = self.draw(params[chosen].to(self.model.device), numbers[chosen])
         p = sample_prior(self.model, conditions[chosen].to(self.model.device), self.seed)
         return {"two_sample_accuracy": accuracy(two_sample_classifier(z, p.to(z)))}
 

@@ -32,6 +32,13 @@ class Number(NamedTuple):
     comparable: str
     beware: str
 
+    @property
+    def between(self) -> str:
+        """Between which runs it may be compared, in full; empty if between none."""
+        if self.comparable == "any":
+            return "all runs"
+        return self.comparable and f"runs of {self.comparable}"
+
 
 LIKELIHOOD = "the same data and likelihood"
 OWN_PRIOR = "any prior, posterior and regularizer; the same latent dimension and n"
@@ -175,10 +182,10 @@ PARTS: dict[str, dict[str, Number]] = {
             "Where the mutual information is at its ceiling, the rest of the rate is counted here.",
         ),
         "surgery_rate": Number(
-            "their sum",
+            "I(x; z) + KL(q(z)‖p)",
             "nats",
             "",
-            "I(x; z) + KL(q(z)‖p), which is the rate: a check, from other samples.",
+            "The sum of the two, which is the rate: a check, from other samples.",
             LIKELIHOOD,
             "Must agree with the rate within the errors: a check of the codes that were drawn.",
         ),
@@ -224,7 +231,8 @@ PARTS: dict[str, dict[str, Number]] = {
             "Unbiased MMD² between codes z ~ q(z|x) and the run's own prior, by the inverse "
             "multiquadratic kernel at seven widths; unweighted.",
             OWN_PRIOR,
-            "Favours runs that were trained on it; near 0 it may be negative.",
+            "Favours runs that were trained on it; near 0 it may be negative, and ± up to 1.8 "
+            "times too large.",
         ),
         "sliced_wasserstein": Number(
             "sliced W₂²",
@@ -232,7 +240,8 @@ PARTS: dict[str, dict[str, Number]] = {
             "lower",
             "Squared 2-Wasserstein distance between the same, over fixed projections.",
             OWN_PRIOR,
-            "Favours runs that were trained on it; of n samples it stays above 0.",
+            "Favours runs that were trained on it; of n samples it stays above 0. Near 0, ± is up "
+            "to 1.8 times too large.",
         ),
         "stein_discrepancy": Number(
             "KSD²",
@@ -272,7 +281,9 @@ PARTS: dict[str, dict[str, Number]] = {
             "Fréchet distance to the test examples, in features of the zoo's own: of `samples` "
             "from the run's prior, of `reconstructions`, and of `train` examples, the floor.",
             FEATURES,
-            "No published FID, which is in Inception features. Biased by n.",
+            "No published FID, which is in Inception features. Biased by n. The floor may be too "
+            "low: the classifier was trained on those examples. Samples and reconstructions of "
+            "binary data are means, which are grey.",
         ),
         "kid": Number(
             "KID",
@@ -354,7 +365,7 @@ PARTS: dict[str, dict[str, Number]] = {
             "higher",
             "How nearly each dimension is important for one factor alone.",
             DATA,
-            "Of one kind of predictor.",
+            "Of one kind of predictor. ± may be twice too large.",
         ),
         "dci_completeness": Number(
             "DCI completeness",
@@ -362,7 +373,7 @@ PARTS: dict[str, dict[str, Number]] = {
             "higher",
             "How nearly each factor is captured by one dimension alone.",
             DATA,
-            "Of one kind of predictor.",
+            "Of one kind of predictor. ± may be twice too large.",
         ),
         "dci_informativeness": Number(
             "DCI informativeness",
@@ -370,7 +381,7 @@ PARTS: dict[str, dict[str, Number]] = {
             "higher",
             "How well the factors are predicted from the codes, on held-out examples.",
             DATA,
-            "Of one kind of predictor.",
+            "Of one kind of predictor. ± may be twice too large.",
         ),
         "sap": Number(
             "SAP",
@@ -414,7 +425,7 @@ PARTS: dict[str, dict[str, Number]] = {
             "peak memory",
             "MiB",
             "lower",
-            "Of the process; on a GPU, what torch took there.",
+            "Of the process; with CUDA, what torch took on the device.",
             "the same data and machine",
             "Includes the libraries and the data.",
         ),
@@ -471,7 +482,7 @@ def page() -> str:
         lines += ["| --- | --- | --- | --- | --- |"]
         for name, one in numbers.items():
             unit = f", {one.unit}" if one.unit else ""
-            compare = f"between runs of {one.comparable}" if one.comparable else "not"
+            compare = f"between {one.between}" if one.between else "not"
             told = f"{one.title}{unit} (`{name}`)"
             cells = (told, one.better, one.meaning, compare, one.beware)
             escaped = (cell.replace("|", r"\|") for cell in cells)

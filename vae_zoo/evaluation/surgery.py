@@ -86,10 +86,10 @@ def kl_of_dimensions(q: Distribution, p: Distribution, z: Tensor | None = None) 
     Args:
         q: Diagonal normals q(z | x), of batch shape ``(N,)`` and event shape ``(D,)``.
         p: A prior of independent dimensions, of batch shape ``(N,)`` or ``()``.
-        z: Codes z ~ q(z | x) to estimate it by, ``(N, D)``; without them it is the closed form.
+        z: Codes z ~ q(z | x) to estimate it by, ``(*K, N, D)``; without them it is the closed form.
 
     Returns:
-        Nats, of shape ``(N, D)``.
+        Nats, of shape ``(*K, N, D)``.
 
     Raises:
         NotImplementedError: There are no codes, and torch knows no closed form.

@@ -74,7 +74,7 @@ class Yardsticks(KeptPosteriors):
             raise ValueError(f"Yardsticks needs at least {LEAST} examples, got {m}")
         self._drawn = m
         c = conditions[:m].to(model.device)
-        z = self.draw(params[:m].to(model.device), numbers[:m])
+        [z] = self.draw(params[:m].to(model.device), numbers[:m])
         y = sample_prior(model, c, self.seed)
         fix_noise(self.seed, 1)
         along = directions(self.projections, like=z)

@@ -1,86 +1,21 @@
-"""Where a run's numbers go: ``metrics.csv`` in its folder, and Weights & Biases."""
+"""Where the numbers of a run go on Weights & Biases, online or into files that can be sent."""
 
-import csv
-import io
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import wandb
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from vae_zoo.runs import STAGES, Run, replace
 from vae_zoo.scorecard import ScoreCard
 
-
-class MetricsFile(Logger):
-    """Appends to a run's ``metrics.csv``, a row for what is logged together.
-
-    Lightning's own CSVLogger deletes the file of a run that is resumed. This one goes on with it,
-    and drops the rows that were written after the checkpoint: they will be written again.
-
-    Args:
-        run: The run.
-        resumed_at: Number of optimizer steps of the checkpoint that it is resumed from, if it is.
-    """
-
-    def __init__(self, run: Run, resumed_at: int | None = None) -> None:
-        super().__init__()
-        self.run = run
-        self.columns = ["epoch", "step"]
-        self.rows: list[dict[str, Any]] = []
-        self.resumed_at = resumed_at
-
-    @property
-    def name(self) -> str:
-        return self.run.name
-
-    @property
-    def version(self) -> str:
-        return self.run.id
-
-    @property
-    def root_dir(self) -> str:
-        return str(self.run.folder)
-
-    @rank_zero_only
-    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: the run's folder holds its complete ``config.yaml``."""
-
-    @rank_zero_only
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        row: dict[str, Any] = {name: float(value) for name, value in metrics.items()}
-        if "epoch" in row:
-            row["epoch"] = int(row["epoch"])
-        if not self.rows:
-            self._start()
-        self.rows.append({"step": step, **row})
-        if new := [name for name in row if name not in self.columns]:
-            self.columns += new
-            replace(self.run.metrics_file, self._header() + self._lines(self.rows))
-        else:
-            with self.run.metrics_file.open("a", newline="") as file:
-                file.write(self._lines(self.rows[-1:]))
-
-    def _start(self) -> None:
-        """Begin the file anew, with the rows up to the checkpoint of a resumed run."""
-        if self.resumed_at is not None:
-            for row in self.run.raw_rows():
-                if int(row["step"] or 0) < self.resumed_at:
-                    self.rows.append(row)
-                    self.columns += [name for name in row if name not in self.columns]
-        replace(self.run.metrics_file, self._header() + self._lines(self.rows))
-
-    def _header(self) -> str:
-        return ",".join(self.columns) + "\n"
-
-    def _lines(self, rows: Sequence[Mapping[str, Any]]) -> str:
-        buffer = io.StringIO()
-        csv.DictWriter(buffer, self.columns, restval="", lineterminator="\n").writerows(rows)
-        return buffer.getvalue()
+KEPT = Path("wandb") / "vae_zoo.json"  # in the run's folder
 
 
 class WeightsAndBiases(WandbLogger):
@@ -101,12 +36,12 @@ class WeightsAndBiases(WandbLogger):
         tags: Sequence[str] | None = None,
     ) -> None:
         mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
-        self._folder = run.folder
+        self._run = run
         super().__init__(
             name=f"{run.name}/{run.id}",
             save_dir=run.folder,
             version=run.id,
-            project=os.environ.get("WANDB_PROJECT", "vae_zoo"),
+            project=kept(run).get("project") or os.environ.get("WANDB_PROJECT", "vae_zoo"),
             config=dict(config),
             group=group,
             tags=None if tags is None else list(tags),
@@ -119,7 +54,7 @@ class WeightsAndBiases(WandbLogger):
     @rank_zero_experiment
     def experiment(self) -> Any:
         if self._experiment is None:
-            self._folder.mkdir(parents=True, exist_ok=True)  # or the client writes elsewhere
+            self._run.folder.mkdir(parents=True, exist_ok=True)  # or the client writes elsewhere
             try:
                 run = super().experiment
             except wandb.Error as error:
@@ -127,6 +62,7 @@ class WeightsAndBiases(WandbLogger):
                 wandb.teardown()  # or the run's id is still taken
                 self._wandb_init["mode"] = "offline"
                 run = super().experiment
+            keep(self._run, project=run.project)
             run.define_metric("epoch")
             for stage in STAGES:
                 run.define_metric(f"{stage}/*", step_metric="epoch")
@@ -145,22 +81,47 @@ def score_metrics(card: ScoreCard) -> dict[str, float]:
     }
 
 
-def add_settings(run: Any, card: ScoreCard) -> None:
+def add_settings(client: Any, run: Run, card: ScoreCard) -> None:
     """Keep what a card's numbers were made with in a W&B run's summary, ``score_setting``."""
-    run.summary["score_setting"] = {name: dict(p.setting) for name, p in card.parts.items()}
+    client.summary["score_setting"] = {name: dict(p.setting) for name, p in card.parts.items()}
+    keep(run, card=_digest(card))
 
 
 def log_scores(run: Run, card: ScoreCard) -> None:
-    """Add a card's numbers to the run on W&B, if it is there, or in its offline files."""
-    if not (run.folder / "wandb").is_dir() or os.environ.get("WANDB_MODE") == "disabled":
+    """Add a card's numbers to the run on W&B, if it is there, or in its offline files; once."""
+    if not _is_there(run) or kept(run).get("card") == _digest(card):
         return
     try:
         logger = WeightsAndBiases(run, run.config)
         logger.log_metrics(score_metrics(card))
-        add_settings(logger.experiment, card)
+        add_settings(logger.experiment, run, card)
         wandb.finish()
     except wandb.Error as error:
         print(f"W&B did not take the score card of {run.folder}: {error}")
+
+
+def kept(run: Run) -> dict[str, Any]:
+    """What is known of the run on W&B: its ``project``, and which ``card`` it has."""
+    try:
+        content = json.loads((run.folder / KEPT).read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def keep(run: Run, **facts: str) -> None:
+    """Remember facts of the run on W&B, if it is there."""
+    if _is_there(run):
+        replace(run.folder / KEPT, json.dumps(kept(run) | facts))
+
+
+def _is_there(run: Run) -> bool:
+    return os.environ.get("WANDB_MODE") != "disabled" and (run.folder / "wandb").is_dir()
+
+
+def _digest(card: ScoreCard) -> str:
+    numbers = json.dumps([card.sha256, score_metrics(card)])
+    return hashlib.sha256(numbers.encode()).hexdigest()
 
 
 def _has_key() -> bool:

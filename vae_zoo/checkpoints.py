@@ -1,0 +1,89 @@
+"""Checkpoints of runs: where they lie, and how they are read, running nothing that they hold."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import torch
+
+from vae_zoo.data import DataModule
+from vae_zoo.runs import Run
+from vae_zoo.vae import VAE
+
+
+def check_finite(model: VAE, path: Path) -> None:
+    """Refuse weights that a diverged training has left.
+
+    Raises:
+        ValueError: A parameter is not finite.
+    """
+    for name, parameter in [*model.named_parameters(), *model.encoder.named_buffers()]:
+        if not parameter.isfinite().all():
+            raise ValueError(
+                f"{path} holds values that are not finite, in {name}: its training diverged; train "
+                "it again with a lower --model.optimizer.lr"
+            )
+
+
+def checkpoint(run: Run) -> Path:
+    """Return the path of best.ckpt, or of last.ckpt while there is no other."""
+    best = run.checkpoints / "best.ckpt"
+    path = best if best.is_file() else run.last_checkpoint
+    if not path.is_file():
+        raise FileNotFoundError(f"{run.folder} has no checkpoint yet: {best}")
+    return path
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, running nothing that it may hold besides tensors and plain numbers.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no checkpoint, or holds something else.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    try:
+        content = torch.load(path, weights_only=True, map_location="cpu")
+        return {"global_step": content["global_step"], **content}
+    except Exception as error:
+        reason = str(error).partition("\n")[0][:100]
+        if not is_zipfile(path):
+            size = path.stat().st_size
+            reason = f"its {size:,} bytes are no whole file: copy it again, or resume the run"
+        raise ValueError(f"{path} is no checkpoint that can be read: {reason}") from error
+
+
+def load_weights(model: VAE, path: Path) -> dict[str, Any]:
+    """Load the weights of a checkpoint, and return all that it holds.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no checkpoint, or one of another model.
+    """
+    content = read_checkpoint(path)
+    try:
+        model.load_state_dict(content["state_dict"])
+    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        reason += of_version(content)
+        raise ValueError(f"{path} is a checkpoint of another model: {reason}") from error
+    return content
+
+
+def load_state(data: DataModule, checkpoint: dict[str, Any]) -> None:
+    """Let data remember what a checkpoint keeps of them, at Lightning's place for it.
+
+    Raises:
+        ValueError: The data were read, and are others.
+    """
+    if isinstance(state := checkpoint.get(type(data).__qualname__), dict):
+        data.load_state_dict(state)
+
+
+def of_version(checkpoint: Mapping[str, Any]) -> str:
+    """Say in brackets which other version of vae_zoo a checkpoint is of, if it is known to be."""
+    was, now = checkpoint.get("vae_zoo_version"), version("vae_zoo")
+    return f" (it is of vae_zoo {was}, and this is {now})" if was not in (None, now) else ""
