@@ -406,7 +406,7 @@ def test_the_page_of_numbers_says_of_each_what_it_is_and_when_it_may_be_compared
     for numbers in PARTS.values():
         for name, number in numbers.items():
             [line] = [line for line in text.splitlines() if f"(`{name}`)" in line]
-            for words in (number.title, number.meaning, number.comparable, number.beware):
+            for words in (number.title, number.meaning, number.between, number.beware):
                 assert words.replace("|", r"\|") in line
     assert Path(evaluation.__file__).parents[1].joinpath("docs/scorecard.md").read_text() == text
     assert find("fid/samples") == PARTS["samples"]["fid"]

@@ -28,6 +28,8 @@ from .gap import fit_posteriors as fit_posteriors
 from .holes import ClassifierTwoSample as ClassifierTwoSample
 from .holes import RadiusDistance as RadiusDistance
 from .holes import two_sample_classifier as two_sample_classifier
+from .kept import KeptExamples as KeptExamples
+from .kept import mean_score as mean_score
 from .manifolds import Overlap as Overlap
 from .manifolds import overlap as overlap
 from .metrics import Elbo as Elbo

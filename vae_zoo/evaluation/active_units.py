@@ -6,11 +6,9 @@ import torch
 from torch import Tensor
 
 from vae_zoo.arguments import require_positive
-from vae_zoo.evaluation.codes import require_codes
-from vae_zoo.evaluation.kept import KeptExamples
+from vae_zoo.evaluation.codes import KeptCodes
 from vae_zoo.evaluation.noise import fix_noise
 from vae_zoo.evaluation.score import Score
-from vae_zoo.vae import VAE
 
 RESAMPLES = 200  # of the bootstrap
 
@@ -38,7 +36,7 @@ def active_units(codes: Tensor, threshold: float = 0.01, times: Tensor | None = 
     return (variances > threshold).sum(1)
 
 
-class ActiveUnits(KeptExamples):
+class ActiveUnits(KeptCodes):
     """``active_units``: the number of dimensions d with Var_x E[z_d | x] above a threshold.
 
     The code that stands for q(z | x) is its mean; of a posterior of flows, which has none in closed
@@ -58,21 +56,15 @@ class ActiveUnits(KeptExamples):
         https://arxiv.org/abs/1509.00519
     """
 
-    rows = ("codes",)
+    least = 2
 
     def __init__(self, threshold: float = 0.01, seed: int = 0) -> None:
         super().__init__(seed)
         require_positive("threshold", threshold)
         self.threshold = threshold
 
-    def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
-        require_codes(model, "ActiveUnits")
-        return {"codes": model.posterior.point(model.encode(x, c))}
-
     def scores(self, codes: Tensor) -> dict[str, Score]:  # type: ignore[override]
         n = len(codes)
-        if n < 2:
-            raise ValueError(f"ActiveUnits needs at least two examples, got {n}")
         fix_noise(self.seed)
         drawn = torch.randint(n, (RESAMPLES, n))
         times = torch.stack([row.bincount(minlength=n) for row in drawn])

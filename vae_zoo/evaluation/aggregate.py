@@ -3,14 +3,12 @@
 import math
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_zoo.evaluation.aggregate_density import in_double, normal_marginals
 from vae_zoo.evaluation.codes import KeptPosteriors
-from vae_zoo.evaluation.kept import GROUPS
-from vae_zoo.evaluation.metrics import means
+from vae_zoo.evaluation.kept import GROUPS, mean_score
 from vae_zoo.evaluation.noise import sample_prior
 from vae_zoo.evaluation.score import Score
 from vae_zoo.evaluation.surgery import (
@@ -86,17 +84,16 @@ class AggregatePosterior(KeptPosteriors):
         z, p = self.draw(params[:m], numbers[:m], k), model.prior(c[:m])  # (K, M, D)
         own = in_double(model.posterior(params[:m])).log_prob(z).double()
         terms = surgery(q, z.flatten(0, 1), own.flatten(), None if p.batch_shape else p)
-        terms = {name: term.view(k, m).mean(0) for name, term in terms.items()}
         # log q(z) is itself estimated by the examples; but as E log q(z) is stationary in q, to
         # first order the error is that of the mean over the codes.
-        found = means(tuple(terms), torch.stack([*terms.values()], dim=1))
+        found = {name: mean_score(term.view(k, m).mean(0)) for name, term in terms.items()}
         if not p.batch_shape:
             total = found["mutual_information"].value + found["aggregate_kl"].value
             found["surgery_rate"] = found["surgery_rate"]._replace(value=total)
             found["prior_log_ratio"] = self._prior_log_ratio(params, c[:m].repeat(k, 1), p)
         if factorised(p) and isinstance(model.posterior, DiagonalNormal):
             kl = self._kl_of_dimensions(params, c, z)
-            found |= means(tuple(f"kl_of_dimension/{d}" for d in range(kl.shape[1])), kl)
+            found |= {f"kl_of_dimension/{d}": mean_score(one) for d, one in enumerate(kl.T)}
         return found
 
     @property

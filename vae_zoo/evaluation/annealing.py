@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from vae_zoo.evaluation.chains import AnnealedChains
-from vae_zoo.evaluation.kept import KeptExamples
-from vae_zoo.evaluation.metrics import means
+from vae_zoo.evaluation.kept import KeptExamples, mean_score
 from vae_zoo.evaluation.noise import sample_prior
 from vae_zoo.evaluation.score import Score
 from vae_zoo.vae import VAE
@@ -76,11 +75,9 @@ class AnnealedImportanceSampling(KeptExamples):
         x, c = x.to(self.model.device), c.to(self.model.device)
         batches = zip(*(torch.split(part, EXAMPLES) for part in (x, c, number)), strict=True)
         columns = [self.columns(*batch) for batch in batches]
-        names = tuple(columns[0])
-        table = torch.cat([torch.stack([*column.values()], dim=1) for column in columns])
-        found = means(names, table)
+        found = {n: mean_score(torch.cat([each[n] for each in columns])) for n in columns[0]}
         if self.simulated:
-            found |= means(("bdmc_gap",), self._gaps(c).unsqueeze(1))
+            found["bdmc_gap"] = mean_score(self._gaps(c))
         return found
 
     def columns(self, x: Tensor, c: Tensor, number: Tensor) -> dict[str, Tensor]:

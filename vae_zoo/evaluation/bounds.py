@@ -103,6 +103,19 @@ def average(
     return log_sum - math.log(samples)
 
 
+def elbo_terms(
+    model: VAE, q: Distribution, p: Distribution, z: Tensor, x: Tensor, c: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """E_q log p(x | z) and KL(q ‖ p), each ``(B,)``, by K samples z of q, ``(K, B, D)``.
+
+    The KL is in closed form, if one is known, and None where q has no density.
+    """
+    kl = kl_divergence(q, p, z)
+    if kl is not None and kl.dim() > 1:
+        kl = kl.mean(0)
+    return log_likelihoods(model, x, z, c).mean(0), kl
+
+
 def log_likelihoods(model: VAE, x: Tensor, z: Tensor, c: Tensor, rows: int = ROWS) -> Tensor:
     """Return log p(x | z), of shape ``(K, B)``, of codes ``(K, B, D)``, some after the others."""
     found, codes = [], z.flatten(0, 1)
@@ -115,6 +128,13 @@ def log_likelihoods(model: VAE, x: Tensor, z: Tensor, c: Tensor, rows: int = ROW
             example, features = x[index], c[index]
         found.append(model.decode(part, features).log_prob(example))
     return torch.cat(found).view(z.shape[:2])
+
+
+def priors(model: VAE, c: Tensor, size: int) -> Iterator[Distribution]:
+    """Make the prior of so many examples at a time: only once if they have no condition."""
+    shared = None if c.shape[1] else model.prior(c)
+    for part in torch.split(c, size):
+        yield model.prior(part) if shared is None else shared
 
 
 def _draws(samples: int, examples: int) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool1d, interpolate
 
+from vae_zoo.evaluation.bounds import priors
 from vae_zoo.evaluation.hamiltonian import Joint, differentiable, hamiltonian_step
 from vae_zoo.evaluation.noise import fix_noise
 from vae_zoo.objectives import log_mean_exp
@@ -144,11 +145,9 @@ class AnnealedChains:
 
     def _starts(self, run: int) -> Tensor:
         """Sample the prior for each chain, of shape ``(MB, D)``."""
-        shared = None if self.c.shape[1] else self.model.prior(self.c)
         codes = []
-        for key, c in zip(self.keys, torch.split(self.c, 1), strict=True):
+        for key, p in zip(self.keys, priors(self.model, self.c, 1), strict=True):
             fix_noise(self.seed, key, run, STARTS)
-            p = self.model.prior(c) if shared is None else shared
             codes.append(p.expand((1,)).sample((self.chains,)))
         return at_least_single(torch.cat(codes, dim=1).flatten(0, 1))
 

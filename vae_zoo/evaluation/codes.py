@@ -1,12 +1,26 @@
 """What metrics of codes keep of each example."""
 
 from abc import ABC
+from typing import ClassVar
 
 from torch import Tensor
 
 from vae_zoo.evaluation.kept import KeptExamples
 from vae_zoo.evaluation.noise import sample_posteriors
 from vae_zoo.vae import VAE
+
+
+class KeptCodes(KeptExamples, ABC):
+    """Keeps the code that stands for q(z | x) of each example, of shape ``(D,)``.
+
+    It is the mean; of a posterior of flows, which has none in closed form, the image of its centre.
+    """
+
+    rows: ClassVar[tuple[str, ...]] = ("codes",)
+
+    def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
+        require_codes(model, type(self).__name__)
+        return {"codes": model.posterior.point(model.encode(x, c))}
 
 
 class KeptPosteriors(KeptExamples, ABC):
@@ -18,15 +32,15 @@ class KeptPosteriors(KeptExamples, ABC):
         seed: Of all noise.
 
     Raises:
-        ValueError: No codes are drawn, or the seed is negative.
+        ValueError: Fewer codes than ``least`` are drawn, or the seed is negative.
     """
 
     rows = ("params", "conditions", "numbers")
 
     def __init__(self, codes: int = 2000, seed: int = 0) -> None:
         super().__init__(seed)
-        if codes < 1:
-            raise ValueError(f"codes must be at least 1, got {codes}")
+        if codes < self.least:
+            raise ValueError(f"codes must be at least {self.least}, got {codes}")
         self.codes = codes
 
     def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vae_zoo.evaluation.codes import require_codes
+from vae_zoo.evaluation.codes import KeptCodes
 from vae_zoo.evaluation.disentanglement import (
     BINS,
     SHARING,
@@ -19,15 +19,13 @@ from vae_zoo.evaluation.disentanglement import (
     mutual_information_gap,
     separated_attribute_predictability,
 )
-from vae_zoo.evaluation.kept import GROUPS, KeptExamples, groups
+from vae_zoo.evaluation.kept import GROUPS, groups
 from vae_zoo.evaluation.noise import example_keys, fix_noise
 from vae_zoo.evaluation.score import Score
 from vae_zoo.vae import VAE
 
-FEWEST = 2 * GROUPS  # examples
 
-
-class FactorScores(KeptExamples):
+class FactorScores(KeptCodes):
     """MIG, DCI, SAP and FactorVAE score of the means of q(z | x), for factors that are known.
 
     A code of one dimension has no ``mig``, no ``sap`` and no ``dci_completeness``, which compare
@@ -48,6 +46,7 @@ class FactorScores(KeptExamples):
     """
 
     rows = ("codes", "factors")
+    least = 2 * GROUPS
 
     def __init__(
         self, factor_sizes: Mapping[str, int], categorical: Collection[str] = (), seed: int = 0
@@ -76,13 +75,7 @@ class FactorScores(KeptExamples):
         # Examples may look alike that differ in a factor: their order must not be that of batches.
         self.keys[-1] = example_keys(self.keys[-1], factors)
 
-    def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
-        require_codes(model, type(self).__name__)
-        return {"codes": model.posterior.point(model.encode(x, c))}
-
     def scores(self, codes: Tensor, factors: Tensor) -> dict[str, Score]:  # type: ignore[override]
-        if len(codes) < FEWEST:
-            raise ValueError(f"FactorScores needs at least {FEWEST} examples, got {len(codes)}")
         low, high = factors.aminmax(dim=0)
         varying = (low < high).nonzero()[:, 0].tolist()
         if not varying:

@@ -9,11 +9,10 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from vae_zoo.arguments import require_samples
 from vae_zoo.evaluation.annealing import AnnealedImportanceSampling
-from vae_zoo.evaluation.bounds import log_likelihoods
+from vae_zoo.evaluation.bounds import elbo_terms
 from vae_zoo.evaluation.hamiltonian import differentiable
 from vae_zoo.evaluation.noise import fix_noise, sample_posteriors
 from vae_zoo.posteriors import Delta
-from vae_zoo.regularizers import kl_divergence
 from vae_zoo.vae import VAE
 
 RATE = 0.1  # of Adam at first; it falls to 0 as a cosine
@@ -35,10 +34,7 @@ class PosteriorGap(AnnealedImportanceSampling):
     amortisation gap may be too small by the latter.
 
     Args:
-        chains: Number M of chains of each example.
-        temperatures: Number T of steps from the prior to the posterior.
-        leapfrogs: Number L of leapfrog steps at each temperature.
-        simulated: Number of examples that the model draws for ``bdmc_gap``; 0 leaves it out.
+        chains, temperatures, leapfrogs, simulated: As of AnnealedImportanceSampling.
         steps: Number of steps of Adam.
         samples: Number K of samples of each posterior in a step.
         seed: Of all noise.
@@ -130,7 +126,6 @@ def fit_posteriors(
 
 def elbo(model: VAE, q: Distribution, p: Distribution, z: Tensor, x: Tensor, c: Tensor) -> Tensor:
     """E_q log p(x | z) - KL(q ‖ p), of shape ``(B,)``, by K samples z of q, ``(K, B, D)``."""
-    kl = kl_divergence(q, p, z)
+    log_likelihood, kl = elbo_terms(model, q, p, z, x, c)
     assert kl is not None  # q has a density
-    kl = kl.mean(0) if kl.dim() > 1 else kl
-    return log_likelihoods(model, x, z, c).mean(0) - kl
+    return log_likelihood - kl

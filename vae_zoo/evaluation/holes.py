@@ -8,17 +8,14 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from vae_zoo.evaluation.codes import KeptPosteriors, require_codes
-from vae_zoo.evaluation.kept import KeptExamples
-from vae_zoo.evaluation.metrics import means
+from vae_zoo.evaluation.kept import KeptExamples, mean_score
 from vae_zoo.evaluation.noise import fix_noise, sample_prior
-from vae_zoo.evaluation.probes import accuracy
 from vae_zoo.evaluation.score import Score
 from vae_zoo.sampling import directions
 from vae_zoo.vae import VAE
 
 SAMPLES = 4000  # of a prior, from which its moments are taken
 RADII = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
-FEWEST = 4  # codes to train a classifier on, and to tell from samples of the prior
 
 
 def two_sample_classifier(x: Tensor, y: Tensor) -> Tensor:
@@ -60,31 +57,26 @@ class ClassifierTwoSample(KeptPosteriors):
     Args:
         codes: Number of codes, and of samples of the prior; with fewer examples, one of each. Half
             of them are held out.
-        seed: Of the codes and samples, and of which examples are taken.
+        seed: Of the codes and samples.
 
     Raises:
         ValueError: There are fewer than four codes, or the seed is negative; later, there are fewer
             than four examples, or the model has no codes.
     """
 
+    least = 4  # two to train the classifier on, and two to tell
+
     def __init__(self, codes: int = 2000, seed: int = 0) -> None:
         super().__init__(codes, seed)
-        if codes < FEWEST:
-            raise ValueError(f"codes must be at least {FEWEST}, got {codes}")
         self._drawn = codes
 
     def scores(  # type: ignore[override]
         self, params: Tensor, conditions: Tensor, numbers: Tensor
     ) -> dict[str, Score]:
-        if len(params) < FEWEST:
-            raise ValueError(
-                f"ClassifierTwoSample needs at least {FEWEST} examples, got {len(params)}"
-            )
-        chosen = _choose(len(params), self.codes, self.seed)
-        self._drawn = len(chosen)
-        [z] = self.draw(params[chosen].to(self.model.device), numbers[chosen])
-        p = sample_prior(self.model, conditions[chosen].to(self.model.device), self.seed)
-        return {"two_sample_accuracy": accuracy(two_sample_classifier(z, p.to(z)))}
+        m = self._drawn = min(self.codes, len(params))
+        [z] = self.draw(params[:m].to(self.model.device), numbers[:m])
+        p = sample_prior(self.model, conditions[:m].to(self.model.device), self.seed)
+        return {"two_sample_accuracy": mean_score(two_sample_classifier(z, p.to(z)))}
 
     @property
     def setting(self) -> dict[str, Any]:
@@ -108,7 +100,7 @@ class RadiusDistance(KeptExamples):
         radii: The radii r.
         directions: Number of directions u, the same at each radius; as many examples make the
             floor. A radius of 0 has one point for each condition, and one in all without.
-        seed: Of directions and samples, and of which examples are taken.
+        seed: Of directions and samples.
 
     Raises:
         ValueError: There are no radii, one is negative, there are no directions, or the seed is
@@ -139,19 +131,15 @@ class RadiusDistance(KeptExamples):
         self, features_of_examples: Tensor, conditions: Tensor
     ) -> dict[str, Score]:
         real, n = features_of_examples.double(), len(features_of_examples)
-        chosen = _choose(n, self.directions, self.seed).to(real.device)
-        c = conditions[chosen[torch.arange(self.directions) % len(chosen)]].to(self.model.device)
+        c = conditions[torch.arange(self.directions) % n].to(self.model.device)
         distances = {}
         for radius, x in zip(self.radii, self._decode(c), strict=False):
             decoded = self.features(x).to(real)
             distances[f"{radius:g}"] = torch.cdist(decoded, real).amin(1)
         if n > 1:
-            between = torch.cdist(real[chosen], real)
-            distances["test"] = between.scatter(1, chosen[:, None], torch.inf).amin(1)
-        scores: dict[str, Score] = {}
-        for name, found in distances.items():
-            scores |= means((f"distance_at_radius/{name}",), found[:, None])
-        return scores
+            between = torch.cdist(real[: self.directions], real)
+            distances["test"] = between.fill_diagonal_(torch.inf).amin(1)
+        return {f"distance_at_radius/{name}": mean_score(d) for name, d in distances.items()}
 
     def _decode(self, c: Tensor) -> Iterator[Tensor]:
         """Decode one point for each condition, or direction, at each radius in turn."""
@@ -179,8 +167,3 @@ def moments(p: Distribution, samples: int = SAMPLES) -> tuple[Tensor, Tensor]:
     except NotImplementedError:
         z = p.sample((-(-samples // p.batch_shape.numel()),))
         return z.mean(0), z.std(0)
-
-
-def _choose(n: int, most: int, seed: int) -> Tensor:
-    fix_noise(seed)
-    return torch.randperm(n)[:most]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
+from torchmetrics.utilities.distributed import gather_all_tensors
 
 from vae_zoo.evaluation.noise import evaluating, example_keys
 from vae_zoo.evaluation.score import Score
@@ -21,6 +22,20 @@ class KeptExamples(Metric, ABC):
     The order is that of the examples' keys, so that it follows neither the batches nor the devices
     that they came in; the noise of an example follows its key, too.
 
+    A metric of one's own says what it keeps of a batch, and what it makes of all that it kept; it
+    is shown examples by ``update(model, x, y)``::
+
+        class ReconstructionError(KeptExamples):
+            rows = ("errors",)
+
+            def measure(self, model, x, c, keys):
+                z = model.posterior.point(model.encode(x, c))
+                reconstruction = model.likelihood.point(model.decode(z, c))
+                return {"errors": (x - reconstruction).square().flatten(1).sum(1)}
+
+            def scores(self, errors):
+                return {"reconstruction_error": mean_score(errors)}
+
     Args:
         seed: Of all noise.
 
@@ -30,10 +45,11 @@ class KeptExamples(Metric, ABC):
 
     full_state_update = False
     rows: ClassVar[tuple[str, ...]]
+    least: ClassVar[int] = 1  # examples that the numbers can be made of
     keys: list[Tensor]
 
     def __init__(self, seed: int = 0) -> None:
-        super().__init__()
+        super().__init__(dist_sync_fn=gather_rows)
         require_seed(seed)
         self.seed = seed
         for name in ("keys", *self.rows):
@@ -56,13 +72,19 @@ class KeptExamples(Metric, ABC):
         """Return the numbers, from what was kept of all examples: tensors of N rows each."""
 
     @property
-    @abstractmethod
     def setting(self) -> dict[str, Any]:
         """What the numbers were made with, beside n and seed."""
+        return {}
 
     @property
     def model(self) -> VAE:
-        """The model that was measured last."""
+        """The model that was measured last.
+
+        Raises:
+            ValueError: This metric has only been given what others kept.
+        """
+        if not self._model:
+            raise ValueError(f"{type(self).__name__} has seen no model: update it with examples")
         return self._model[0]
 
     def update(self, model: VAE, x: Tensor, y: Tensor | None = None) -> None:
@@ -84,11 +106,13 @@ class KeptExamples(Metric, ABC):
         """Return the numbers of all examples, by name.
 
         Raises:
-            ValueError: There are no examples.
+            ValueError: There are too few examples, or none in this process.
         """
         if not len(self.keys):
             raise ValueError(f"{type(self).__name__} has seen no examples: update it with some")
         order = dim_zero_cat(self.keys).argsort()
+        if (n := len(order)) < self.least:
+            raise ValueError(f"{type(self).__name__} needs at least {self.least} examples, got {n}")
         rows = {name: dim_zero_cat(getattr(self, name))[order] for name in self.rows}
         with evaluating(self.model):
             return self.scores(**rows)
@@ -97,6 +121,27 @@ class KeptExamples(Metric, ABC):
 def condition(model: VAE, x: Tensor, y: Tensor | None) -> Tensor:
     """Return features of conditions, of shape ``(B, C)``, with C = 0 where there are none."""
     return model.condition(y).to(model.dtype).expand(len(x), -1)  # type: ignore[no-any-return]
+
+
+def gather_rows(rows: Tensor, group: Any = None) -> list[Tensor]:
+    """Gather rows of all processes.
+
+    Raises:
+        ValueError: Some have none, though others do; it is raised in all of them.
+    """
+    counts = torch.stack(gather_all_tensors(torch.tensor(len(rows), device=rows.device), group))
+    if counts.any() and not counts.all():
+        raise ValueError(
+            f"each process must see examples, got {counts.tolist()}: update the metric in all, or "
+            "take fewer processes"
+        )
+    return gather_all_tensors(rows, group)
+
+
+def mean_score(values: Tensor) -> Score:
+    """Average numbers ``(N,)`` over examples; of what is true or false, the share of true ones."""
+    values = values.double()
+    return Score.of_sums(len(values), values.sum().item(), values.square().sum().item())
 
 
 def groups(n: int) -> list[Tensor]:

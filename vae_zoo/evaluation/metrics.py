@@ -8,11 +8,10 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_zoo.arguments import require_samples
-from vae_zoo.evaluation.bounds import DRAWN, average, log_likelihoods, weigh
-from vae_zoo.evaluation.kept import KeptExamples
+from vae_zoo.evaluation.bounds import DRAWN, average, elbo_terms, priors, weigh
+from vae_zoo.evaluation.kept import KeptExamples, mean_score
 from vae_zoo.evaluation.noise import fix_noise, sample_posteriors
 from vae_zoo.evaluation.score import Score
-from vae_zoo.regularizers import kl_divergence
 from vae_zoo.vae import VAE
 
 
@@ -45,9 +44,7 @@ class SampledMean(KeptExamples):
 
 def means(names: tuple[str, ...], values: Tensor) -> dict[str, Score]:
     """Average columns ``(N, names)`` over examples."""
-    totals, squares = values.double().sum(0), values.double().square().sum(0)
-    sums = zip(names, totals.tolist(), squares.tolist(), strict=True)
-    return {name: Score.of_sums(len(values), total, square) for name, total, square in sums}
+    return {name: mean_score(column) for name, column in zip(names, values.T, strict=True)}
 
 
 class Elbo(SampledMean):
@@ -78,7 +75,7 @@ class Elbo(SampledMean):
     def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
         size = max(1, DRAWN // self.samples)
         parts = [torch.split(part, size) for part in (model.encoder(x, c), x, c, keys)]
-        rows = zip(*parts, _priors(model, c, size), strict=True)
+        rows = zip(*parts, priors(model, c, size), strict=True)
         return {"table": torch.cat([self._terms(model, *row) for row in rows])}
 
     def _terms(
@@ -87,11 +84,8 @@ class Elbo(SampledMean):
         """Return the reconstruction, and the KL if there is one: ``(B, 1)`` or ``(B, 2)``."""
         q = model.posterior(params)
         z = sample_posteriors(model, params, keys.tolist(), self.seed, self.samples)
-        terms = [-log_likelihoods(model, x, z, c).mean(0)]
-        kl = kl_divergence(q, p.expand(q.batch_shape), z)
-        if kl is not None:
-            terms.append(kl.mean(0) if kl.dim() > 1 else kl)
-        return torch.stack(terms, dim=1).double()
+        log_likelihood, kl = elbo_terms(model, q, p.expand(q.batch_shape), z, x, c)
+        return torch.stack([-log_likelihood, *([] if kl is None else [kl])], dim=1).double()
 
     def scores(self, table: Tensor) -> dict[str, Score]:  # type: ignore[override]
         found = super().scores(table)
@@ -104,7 +98,7 @@ class Elbo(SampledMean):
         }
         for name, column in columns.items():
             if column is not None:
-                found |= means((name,), column.unsqueeze(1))
+                found[name] = mean_score(column)
         if not self.model.latent_dim:
             del found["kl"]
         return found
@@ -143,14 +137,7 @@ def _one_by_one(
     model: VAE, x: Tensor, c: Tensor, keys: Tensor, seed: int
 ) -> Iterator[tuple[Tensor, Tensor, Distribution]]:
     """Go through the examples, with their conditions and priors, fixing the noise of each."""
-    parts = keys.tolist(), torch.split(x, 1), torch.split(c, 1), _priors(model, c, 1)
+    parts = keys.tolist(), torch.split(x, 1), torch.split(c, 1), priors(model, c, 1)
     for key, one, given, p in zip(*parts, strict=True):
         fix_noise(seed, key)
         yield one, given, p
-
-
-def _priors(model: VAE, c: Tensor, size: int) -> Iterator[Distribution]:
-    """Make the prior of so many examples at a time: only once if they have no condition."""
-    shared = None if c.shape[1] else model.prior(c)
-    for part in torch.split(c, size):
-        yield model.prior(part) if shared is None else shared

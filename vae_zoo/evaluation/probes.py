@@ -5,9 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vae_zoo.evaluation.codes import require_codes
-from vae_zoo.evaluation.kept import KeptExamples
-from vae_zoo.evaluation.noise import fix_noise
+from vae_zoo.evaluation.codes import KeptCodes
+from vae_zoo.evaluation.kept import mean_score
 from vae_zoo.evaluation.score import Score
 from vae_zoo.vae import VAE
 
@@ -56,7 +55,7 @@ def nearest_neighbours(
     return _told(KNeighborsClassifier(neighbours), codes, labels, new_codes, new_labels)
 
 
-class Probes(KeptExamples):
+class Probes(KeptCodes):
     """Accuracies, on test codes, of classifiers of the labels that are trained on training codes.
 
     ``linear_probe`` is that of a multinomial logistic regression of standardised codes, ``knn``
@@ -65,8 +64,9 @@ class Probes(KeptExamples):
 
     Args:
         neighbours: Number of neighbours.
-        examples: How many of the training examples, and of the test ones, count at most.
-        seed: Decides which these are.
+        examples: How many of the training examples, and of the test ones, count at most: the first
+            in the order of their keys.
+        seed: As of every metric; the codes have no noise.
 
     Raises:
         ValueError: A number is not positive, or the seed is negative.
@@ -93,10 +93,6 @@ class Probes(KeptExamples):
             raise ValueError(f"Probes needs labels, a whole number for each example: {has}")
         self.keep(model, x, y, labels=y, train=torch.full((len(x),), train))
 
-    def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
-        require_codes(model, type(self).__name__)
-        return {"codes": model.posterior.point(model.encode(x, c))}
-
     def scores(self, codes: Tensor, labels: Tensor, train: Tensor) -> dict[str, Score]:  # type: ignore[override]
         learned = self._choose("training", codes[train], labels[train], least=self.neighbours)
         told = self._choose("test", codes[~train], labels[~train], least=1)
@@ -104,8 +100,8 @@ class Probes(KeptExamples):
         if learned[1].min() == learned[1].max():
             raise ValueError("Probes needs two labels to tell apart, got one")
         return {
-            "linear_probe": accuracy(linear_probe(*learned, *told)),
-            "knn": accuracy(nearest_neighbours(*learned, *told, self.neighbours)),
+            "linear_probe": mean_score(linear_probe(*learned, *told)),
+            "knn": mean_score(nearest_neighbours(*learned, *told, self.neighbours)),
         }
 
     def _choose(
@@ -114,20 +110,12 @@ class Probes(KeptExamples):
         """Take as many codes of a split as count, with their labels."""
         if len(codes) < least:
             raise ValueError(f"Probes needs at least {least} {name} examples, got {len(codes)}")
-        fix_noise(self.seed)
-        index = torch.randperm(len(codes))[: self.examples].to(codes.device)
-        return codes[index], labels[index]
+        return codes[: self.examples], labels[: self.examples]
 
     @property
     def setting(self) -> dict[str, Any]:
         """Number of training examples, as there were when the scores were computed."""
         return {"neighbours": self.neighbours, "training_examples": self._trained}
-
-
-def accuracy(right: Tensor) -> Score:
-    """Average over examples ``(N,)`` which of them are told right, with its binomial error."""
-    total = int(right.sum())
-    return Score.of_sums(len(right), total, total)
 
 
 def _told(

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torchmetrics.utilities import dim_zero_cat
 
 from vae_zoo.evaluation.distances import frechet_distance, kernel_distance
-from vae_zoo.evaluation.kept import KeptExamples
+from vae_zoo.evaluation.kept import KeptExamples, mean_score
 from vae_zoo.evaluation.manifolds import overlap
-from vae_zoo.evaluation.metrics import means
 from vae_zoo.evaluation.noise import evaluating, example_keys, fix_noise
 from vae_zoo.evaluation.score import Score
 from vae_zoo.vae import VAE
@@ -135,7 +134,7 @@ class SampleQuality(KeptExamples):
         return {
             "fid": frechet_distance(real, generated),
             "kid": kernel_distance(real, generated),
-            **{name: means((name,), each[:, None])[name] for name, each in measures.items()},
+            **{name: mean_score(each) for name, each in measures.items()},
         }
 
 

@@ -18,7 +18,6 @@ from vae_zoo.sampling import directions
 from vae_zoo.vae import VAE
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of Tolstikhin et al., in units of 2D
-LEAST = 3  # codes: a jackknife leaves some out, and a mean over pairs needs two
 ROWS = 500  # codes whose score is computed at once: the prior may be a large mixture
 
 
@@ -57,10 +56,10 @@ class Yardsticks(KeptPosteriors):
         https://arxiv.org/abs/1602.03253
     """
 
+    least = 3  # a jackknife leaves some out, and a mean over pairs needs two
+
     def __init__(self, codes: int = 2000, projections: int = 200, seed: int = 0) -> None:
         super().__init__(codes, seed)
-        if codes < LEAST:
-            raise ValueError(f"codes must be at least {LEAST}, got {codes}")
         if projections < 1:
             raise ValueError(f"projections must be at least 1, got {projections}")
         self.projections = projections
@@ -70,8 +69,6 @@ class Yardsticks(KeptPosteriors):
         self, params: Tensor, conditions: Tensor, numbers: Tensor
     ) -> dict[str, Score]:
         model, m = self.model, min(self.codes, len(params))
-        if m < LEAST:
-            raise ValueError(f"Yardsticks needs at least {LEAST} examples, got {m}")
         self._drawn = m
         c = conditions[:m].to(model.device)
         [z] = self.draw(params[:m].to(model.device), numbers[:m])
