@@ -25,6 +25,9 @@ METRICS = {
     "radius": partial(RadiusDistance, nn.Flatten(), radii=(0, 1.5), directions=50),
 }
 
+NOISY = [family for name, family in METRICS.items() if name != "probes"]  # whose codes are means
+FEW = {"probes": {"examples": 20}, "two_samples": {"codes": 20}, "radius": {"directions": 20}}
+
 
 @pytest.fixture(params=METRICS)
 def family(request):
@@ -78,10 +81,18 @@ def test_two_devices_find_what_one_does(family):
     same(halves[0].compute(), measured(family, vae))
 
 
-def test_the_seed_decides_the_noise_and_the_examples(family):
-    options = {"examples": 20} if family is Probes else {}
+@pytest.mark.parametrize("name", FEW)
+def test_of_many_examples_the_same_few_count_in_any_order(name):
     vae = model()
-    first, again, other = (measured(family, vae, seed=seed, **options) for seed in (3, 3, 4))
+    few = measured(METRICS[name], vae, **FEW[name])
+    assert few != measured(METRICS[name], vae)
+    same(measured(METRICS[name], vae, torch.randperm(N), 7, **FEW[name]), few)
+
+
+@pytest.mark.parametrize("family", NOISY)
+def test_the_seed_decides_the_noise(family):
+    vae = model()
+    first, again, other = (measured(family, vae, seed=seed) for seed in (3, 3, 4))
     assert first == again
     assert first != other
 
@@ -128,6 +139,7 @@ def test_a_model_without_codes_is_refused(family):
         measured(family, vae)
 
 
+@pytest.mark.parametrize("family", NOISY)
 def test_a_seed_is_not_negative(family):
     with pytest.raises(ValueError, match="seed must be non-negative, got -1"):
         family(seed=-1)

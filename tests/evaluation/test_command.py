@@ -3,65 +3,33 @@
 import math
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from vae_zoo.cli import main
+from tests.evaluation.commands import card, run
 from vae_zoo.data import Digits, Split, Splits
 from vae_zoo.evaluation import ImportanceSampling
 from vae_zoo.evaluation.examples import examples, shuffle_conditions
 from vae_zoo.restore import restore
-from vae_zoo.scorecard import ScoreCard
 
 FIT = [
     *("fit", "-c", "base", "--trainer.max_epochs", "12", "--trainer.enable_progress_bar", "false"),
     *("--trainer.accelerator", "cpu", "--trainer.logger", "false", "--model.optimizer.lr", "0.005"),
     *("--model.encoder.hidden", "[32]", "--model.decoder.hidden", "[32]"),
-    *("--scorecard", "false"),
+    *("--scorecard", "false", "--name", "zoo"),
 ]
+LIKELIHOODS = ["--parts", "likelihood", "importance"]
 RUNS = {
     "label": ["--model.condition", "OneHot"],
     "point": ["--model.posterior", "Deterministic", "--model.regularizer", "MMD"],
 }
 
 
-def run(*words):
-    with pytest.raises(SystemExit) as end:
-        main([str(word) for word in words])
-    return end.value.code
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["vae-zoo"])
-        patch.setenv("WANDB_MODE", "disabled")
-        for name, words in RUNS.items():
-            patch.setenv("WANDB_RUN_ID", name)
-            assert run(*FIT, "--name", "zoo", *words) == 0
-    return folder / "runs"
-
-
 @pytest.fixture(autouse=True)
-def zoo(trained, tmp_path, monkeypatch):
-    """A copy of the trained runs, in the current folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setenv("COLUMNS", "80")
-    shutil.copytree(trained, tmp_path / "runs")
+def zoo(copies):
     return Path("runs/zoo")
-
-
-LIKELIHOODS = ["--parts", "likelihood", "importance"]
-
-
-def card(folder, name="scorecard"):
-    return ScoreCard.read(folder / f"{name}.json")
 
 
 def test_evaluate_prints_and_writes_the_numbers_of_each_run(zoo, capsys):

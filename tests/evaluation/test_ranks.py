@@ -66,6 +66,26 @@ def whole():
     return numbers([digits()])
 
 
+def run_rank_that_may_lack_examples(rank, folder):
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
+    metric = ActiveUnits()
+    if not rank:
+        metric.update(VAE((1, 8, 8), 8, KL()), digits())
+    with pytest.raises(ValueError, match=r"each process must see examples, got \[60, 0\]"):
+        metric.compute()
+    distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The ``compute`` method")
+def test_a_rank_without_examples_is_refused_in_all_of_them(tmp_path, monkeypatch, pytestconfig):
+    monkeypatch.setattr(sys, "path", [str(pytestconfig.rootpath), *sys.path])
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    multiprocessing.spawn(run_rank_that_may_lack_examples, (str(tmp_path),), nprocs=2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", METRICS)
 def test_each_rank_has_the_numbers_of_all_examples(ranks, whole, name):

@@ -3,14 +3,13 @@
 import json
 import math
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.evaluation.commands import card, run
 from vae_zoo import evaluate as evaluation
-from vae_zoo.cli import main
 from vae_zoo.evaluation import ActiveUnits, Elbo
 from vae_zoo.evaluation.examples import examples
 from vae_zoo.evaluation.numbers import PARTS, find, page, title
@@ -25,7 +24,7 @@ SMALL = [
     *("--model.encoder.hidden", "[16]", "--model.decoder.hidden", "[16]"),
     *("--trainer.logger", "false", "--name", "cards"),
 ]
-FEW = [*SMALL, "--trainer.max_epochs", "3"]
+FIT = ["fit", *SMALL, "--trainer.max_epochs", "3"]
 RUNS = {
     "kl": ["--trainer.max_epochs", "8", "--model.optimizer.lr", "0.005"],
     "point": ["--model.posterior", "Deterministic", "--model.regularizer", "MMD"],
@@ -35,40 +34,9 @@ TEXTS = "no features: the data are texts"
 FITTED = {"regression": ["--model.latent_dim", "0", "--model.condition", "OneHot"]}
 
 
-def run(*words):
-    with pytest.raises(SystemExit) as end:
-        main([str(word) for word in words])
-    return end.value.code
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """Three runs with their cards, of as few samples and examples as will do."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["vae-zoo"])
-        patch.setenv("WANDB_MODE", "disabled")
-        for name, words in RUNS.items():
-            patch.setenv("WANDB_RUN_ID", name)
-            assert run("fit", *FEW, *words) == 0
-    return folder / "runs"
-
-
 @pytest.fixture(autouse=True)
-def cards(trained, tmp_path, monkeypatch):
-    """A copy of the trained runs, in the current folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "argv", ["vae-zoo"])
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-    shutil.copytree(trained, tmp_path / "runs")
+def cards(copies):
     return Path("runs/cards")
-
-
-def card(folder, name="scorecard"):
-    return ScoreCard.read(folder / f"{name}.json")
 
 
 def refuse(*_):
@@ -188,7 +156,7 @@ def test_an_interrupted_fit_says_what_completes_the_card(monkeypatch, capsys):
 
     monkeypatch.setitem(MEASURES, "likelihood", stop)
     monkeypatch.setenv("WANDB_RUN_ID", "stopped")
-    assert run("fit", *FEW) == 130
+    assert run(*FIT) == 130
     printed = capsys.readouterr().out
     assert "stopped; `vae-zoo evaluate runs/cards/stopped` completes the score card" in printed
 
@@ -204,7 +172,7 @@ def test_a_part_that_fails_undoes_neither_the_training_nor_other_parts_and_is_tr
     with monkeypatch.context() as patched:
         patched.setitem(MEASURES, "samples", fail)
         with pytest.warns(UserWarning, match="goes on: samples failed: RuntimeError: no such feat"):
-            assert run("fit", *FEW) == 0
+            assert run(*FIT) == 0
         assert "elbo" in card(folder).scores
         assert run("evaluate", folder) == 2
         assert f"not evaluated: cards/{folder.name}: samples failed" in capsys.readouterr().out
@@ -220,7 +188,7 @@ def test_what_goes_wrong_with_a_card_does_not_undo_a_training(monkeypatch):
     monkeypatch.setattr(ScoreCard, "write", fail)
     monkeypatch.setenv("WANDB_RUN_ID", "unwritten")
     with pytest.warns(UserWarning, match="no whole score card, .* goes on: no space left"):
-        assert run("fit", *FEW) == 0
+        assert run(*FIT) == 0
 
 
 @pytest.mark.parametrize("runs", [["kl"], ["kl", "point"]])
@@ -233,7 +201,7 @@ def test_the_parts_that_are_asked_for_are_shown_alone(cards, capsys, runs):
 
 def test_without_scorecard_a_fit_leaves_none(monkeypatch):
     monkeypatch.setenv("WANDB_RUN_ID", "none")
-    assert run("fit", *FEW, "--scorecard", "false") == 0
+    assert run(*FIT, "--scorecard", "false") == 0
     assert Path("runs/cards/none/config.yaml").is_file()
     assert not Path("runs/cards/none/scorecard.json").exists()
 
@@ -285,7 +253,7 @@ def test_other_examples_have_a_card_of_their_own(cards):
 
 def test_of_a_regression_there_are_no_codes_to_measure(monkeypatch):
     monkeypatch.setenv("WANDB_RUN_ID", "regression")
-    assert run("fit", *FEW, *FITTED["regression"]) == 0
+    assert run(*FIT, *FITTED["regression"]) == 0
     found = card(Path("runs/cards/regression"))
     none = {"": "no codes: the model is a regression"}
     for part in ("annealing", "aggregate", "yardsticks", "holes", "probes"):

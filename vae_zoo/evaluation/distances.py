@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from vae_zoo.evaluation.kept import GROUPS, groups
-from vae_zoo.evaluation.metrics import means
+from vae_zoo.evaluation.kept import GROUPS, groups, mean_score
 from vae_zoo.evaluation.score import Score
 
 
@@ -80,4 +79,4 @@ def kernel_distance(real: Tensor, generated: Tensor) -> Score:
             metric.update(pair[0], real=True)
             metric.update(pair[1], real=False)
             values.append(metric.compute()[0])
-    return means(("kid",), torch.stack(values)[:, None])["kid"]
+    return mean_score(torch.stack(values))

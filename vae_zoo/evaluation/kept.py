@@ -97,7 +97,7 @@ class KeptExamples(Metric, ABC):
         x, y = x.to(model.device), None if y is None else y.to(model.device)
         with evaluating(model):
             number = example_keys(x, y)
-            self.keys.append(number)
+            self.keys.append(number.to(self.device))
             rows = self.measure(model, x, condition(model, x, y), number) | given
         for name in self.rows:
             getattr(self, name).append(rows[name].to(self.device))

@@ -35,16 +35,11 @@ class SampledMean(KeptExamples):
         self.samples = samples
 
     def scores(self, table: Tensor) -> dict[str, Score]:  # type: ignore[override]
-        return means(self.names[: table.shape[1]], table)
+        return {name: mean_score(column) for name, column in zip(self.names, table.T, strict=False)}
 
     @property
     def setting(self) -> dict[str, Any]:
         return {"samples": self.samples}
-
-
-def means(names: tuple[str, ...], values: Tensor) -> dict[str, Score]:
-    """Average columns ``(N, names)`` over examples."""
-    return {name: mean_score(column) for name, column in zip(names, values.T, strict=True)}
 
 
 class Elbo(SampledMean):

@@ -470,6 +470,8 @@ metric = ActiveUnits()
 metric.update(model, x, y)  # for each batch; their sizes and devices change nothing
 metric.compute()  # {'active_units': Score(value=8.0, standard_error=0.0)}
 ```
+
+The docstring of `KeptExamples` shows how to write one of your own.
 """
 
 

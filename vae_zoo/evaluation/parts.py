@@ -119,7 +119,7 @@ def probes(subject: Subject) -> Part:
         return subject.absent(
             "probes", "it needs test examples beside those to train on, with their own labels"
         )
-    metric, most = Probes(seed=SEED), subject.setting.most("probes")
+    metric, most = Probes(), subject.setting.most("probes")
     batch = subject.examples(most)
     subject.feed([metric], batch, 0.5)
     subject.feed([metric], subject.examples(most, "train"), 0.5, train=True)

@@ -66,16 +66,15 @@ class Probes(KeptCodes):
         neighbours: Number of neighbours.
         examples: How many of the training examples, and of the test ones, count at most: the first
             in the order of their keys.
-        seed: As of every metric; the codes have no noise.
 
     Raises:
-        ValueError: A number is not positive, or the seed is negative.
+        ValueError: A number is not positive.
     """
 
     rows = ("codes", "labels", "train")
 
-    def __init__(self, neighbours: int = 5, examples: int = 10_000, seed: int = 0) -> None:
-        super().__init__(seed)
+    def __init__(self, neighbours: int = 5, examples: int = 10_000) -> None:
+        super().__init__()
         for name, number in {"neighbours": neighbours, "examples": examples}.items():
             if number < 1:
                 raise ValueError(f"{name} must be at least 1, got {number}")
