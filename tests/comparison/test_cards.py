@@ -1,4 +1,6 @@
+import hashlib
 import json
+from zipfile import ZipFile
 
 import pytest
 
@@ -87,3 +89,29 @@ def test_only_runs_that_are_in_a_table_lack_a_score_card(runs):
     runs.write("half", 1, epochs=2)
     [named] = read([runs.path]).without_card.values()
     assert len(named) == 1
+
+
+def write_checkpoint(folder, content):
+    path = folder / "checkpoints" / "best.ckpt"
+    path.parent.mkdir(exist_ok=True)
+    with ZipFile(path, "w") as archive:
+        archive.writestr("weights", content)
+    return path
+
+
+def test_the_score_card_of_an_earlier_checkpoint_is_left_out(runs, file):
+    path = write_checkpoint(file.parent, "0.5")
+    spoil(file, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    assert only_member(runs.path).card
+    write_checkpoint(file.parent, "0.6")
+    assert only_member(runs.path).card is None
+    [reason] = read([runs.path]).without_card
+    assert reason.startswith("scorecard.json is of another checkpoint")
+
+
+def test_a_damaged_checkpoint_is_why_there_is_no_card(runs, file):
+    path = write_checkpoint(file.parent, "0.5")
+    path.write_bytes(path.read_bytes()[:20])
+    for _ in range(2):
+        assert [*read([runs.path]).without_card] == ["its checkpoint is damaged"]
+        file.unlink(missing_ok=True)

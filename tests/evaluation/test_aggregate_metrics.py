@@ -300,3 +300,15 @@ def test_a_model_in_double_precision_is_measured_too(posterior):
         metric = family()
         metric.update(vae, X.double())
         assert all(math.isfinite(score.value) for score in metric.compute().values())
+
+
+def test_of_examples_that_are_alike_the_sum_of_the_parts_is_their_rate():
+    vae, metric = make_vae(), AggregatePosterior()
+    x = X[:1].expand(2000, *X.shape[1:])
+    metric.update(vae, x)
+    score = metric.compute()["surgery_rate"]
+    with torch.no_grad():
+        q = vae.encode(X[:1], vae.condition(Y)[:1])
+        rate = kl_divergence(q, vae.prior(X[:1]).expand((1,))).item()
+    assert score.standard_error > 0
+    assert abs(score.value - rate) < 4 * score.standard_error

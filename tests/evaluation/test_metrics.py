@@ -292,3 +292,17 @@ def test_an_encoder_sees_each_example_once():
         seen.clear()
         family(samples=3000).update(vae, X)
         assert seen == [23]
+
+
+def test_examples_that_are_alike_have_noise_of_their_own_in_any_batches():
+    vae, x = VAE((4,), 2, KL()), torch.ones(40, 4)
+    whole, parts, single = Elbo(samples=1), Elbo(samples=1), Elbo(samples=1)
+    whole.update(vae, x)
+    for batch in x.split(7):
+        parts.update(vae, batch)
+    single.update(vae, x[:1])
+    assert whole.compute()["reconstruction"].standard_error > 0
+    assert parts.compute() == whole.compute()
+    whole.reset()
+    whole.update(vae, x[:1])
+    assert whole.compute() == single.compute()

@@ -264,6 +264,7 @@ def test_of_a_regression_there_are_no_codes_to_measure(monkeypatch):
     assert found.parts["likelihood"].absent == {"kl": none[""]}
     assert found.parts["importance"].absent == {"effective_samples": none[""]}
     assert "fid/samples" in scores
+    assert found.parts["samples"].absent["fid/reconstructions"] == none[""]
 
 
 @pytest.mark.parametrize(
@@ -312,6 +313,7 @@ def test_training_examples_are_no_test_of_probes_nor_a_floor_of_themselves(cards
     assert "needs test examples" in found["probes"].absent[""]
     assert {"fid/samples"} <= found["samples"].scores.keys()
     assert "fid/train" not in found["samples"].scores
+    assert found["samples"].absent["fid/train"] == "no floor of themselves"
 
 
 def test_what_cannot_be_evaluated_is_said_and_hides_no_other_run(cards, capsys):

@@ -74,14 +74,14 @@ class AggregatePosterior(KeptPosteriors):
         return measured
 
     def scores(  # type: ignore[override]
-        self, params: Tensor, conditions: Tensor, numbers: Tensor
+        self, params: Tensor, conditions: Tensor
     ) -> dict[str, Score]:
         model, n = self.model, len(params)
         params, c = params.to(model.device), conditions.to(model.device)
         q = model.posterior(params)
         m, k = self._number(q)
         self._counts = {"encoders": n, "codes": k * m, "ceiling": math.log(n)}
-        z, p = self.draw(params[:m], numbers[:m], k), model.prior(c[:m])  # (K, M, D)
+        z, p = self.draw(params[:m], k), model.prior(c[:m])  # (K, M, D)
         own = in_double(model.posterior(params[:m])).log_prob(z).double()
         terms = surgery(q, z.flatten(0, 1), own.flatten(), None if p.batch_shape else p)
         # log q(z) is itself estimated by the examples; but as E log q(z) is stationary in q, to

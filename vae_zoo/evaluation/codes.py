@@ -35,7 +35,7 @@ class KeptPosteriors(KeptExamples, ABC):
         ValueError: Fewer codes than ``least`` are drawn, or the seed is negative.
     """
 
-    rows = ("params", "conditions", "numbers")
+    rows = ("params", "conditions")
 
     def __init__(self, codes: int = 2000, seed: int = 0) -> None:
         super().__init__(seed)
@@ -45,11 +45,12 @@ class KeptPosteriors(KeptExamples, ABC):
 
     def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
         require_codes(model, type(self).__name__)
-        return {"params": model.encoder(x, c), "conditions": c, "numbers": keys}
+        return {"params": model.encoder(x, c), "conditions": c}
 
-    def draw(self, params: Tensor, numbers: Tensor, samples: int = 1) -> Tensor:
-        """Draw codes of each example, ``(K, M, D)``, by noise that follows the example's key."""
-        return sample_posteriors(self.model, params, numbers.tolist(), self.seed, samples)
+    def draw(self, params: Tensor, samples: int = 1) -> Tensor:
+        """Draw codes of the first M examples, ``(K, M, D)``, by noise that follows their keys."""
+        keys = self.ordered[: len(params)].tolist()
+        return sample_posteriors(self.model, params, keys, self.seed, samples)
 
 
 def require_codes(model: VAE, user: str) -> None:

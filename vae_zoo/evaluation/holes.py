@@ -71,10 +71,10 @@ class ClassifierTwoSample(KeptPosteriors):
         self._drawn = codes
 
     def scores(  # type: ignore[override]
-        self, params: Tensor, conditions: Tensor, numbers: Tensor
+        self, params: Tensor, conditions: Tensor
     ) -> dict[str, Score]:
         m = self._drawn = min(self.codes, len(params))
-        [z] = self.draw(params[:m].to(self.model.device), numbers[:m])
+        [z] = self.draw(params[:m].to(self.model.device))
         p = sample_prior(self.model, conditions[:m].to(self.model.device), self.seed)
         return {"two_sample_accuracy": mean_score(two_sample_classifier(z, p.to(z)))}
 

@@ -1,6 +1,7 @@
 """Metrics that keep a row for each example, and depend on no batch and no device."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from typing import Any, ClassVar
 
 import torch
@@ -9,7 +10,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 from torchmetrics.utilities.distributed import gather_all_tensors
 
-from vae_zoo.evaluation.noise import evaluating, example_keys
+from vae_zoo.evaluation.noise import distinct, evaluating, example_keys
 from vae_zoo.evaluation.score import Score
 from vae_zoo.vae import VAE
 
@@ -20,7 +21,8 @@ class KeptExamples(Metric, ABC):
     """Keeps named rows for each example; ``compute`` finds them in an order of their own.
 
     The order is that of the examples' keys, so that it follows neither the batches nor the devices
-    that they came in; the noise of an example follows its key, too.
+    that they came in; the noise of an example follows its key, too. Examples that are alike are
+    told apart by the order in which a process sees them.
 
     A metric of one's own says what it keeps of a batch, and what it makes of all that it kept; it
     is shown examples by ``update(model, x, y)``::
@@ -55,6 +57,13 @@ class KeptExamples(Metric, ABC):
         for name in ("keys", *self.rows):
             self.add_state(name, [], dist_reduce_fx="cat")
         self._model: list[VAE] = []  # in a list, since it is no part of the metric
+        self.ordered: Tensor  # keys of all examples, when the numbers are made
+        self._seen: Counter[int] = Counter()  # keys, of which examples that are alike have the same
+
+    def reset(self) -> None:
+        """Forget all examples."""
+        super().reset()
+        self._seen.clear()
 
     @abstractmethod
     def measure(self, model: VAE, x: Tensor, c: Tensor, keys: Tensor) -> dict[str, Tensor]:
@@ -96,9 +105,10 @@ class KeptExamples(Metric, ABC):
         self._model = [model]
         x, y = x.to(model.device), None if y is None else y.to(model.device)
         with evaluating(model):
-            number = example_keys(x, y)
-            self.keys.append(number.to(self.device))
-            rows = self.measure(model, x, condition(model, x, y), number) | given
+            keys = example_keys(x, y)
+            self.keys.append(keys.to(self.device))
+            own = distinct(keys, self._seen)
+            rows = self.measure(model, x, condition(model, x, y), own) | given
         for name in self.rows:
             getattr(self, name).append(rows[name].to(self.device))
 
@@ -110,7 +120,9 @@ class KeptExamples(Metric, ABC):
         """
         if not len(self.keys):
             raise ValueError(f"{type(self).__name__} has seen no examples: update it with some")
-        order = dim_zero_cat(self.keys).argsort()
+        keys = dim_zero_cat(self.keys)
+        order = keys.argsort()
+        self.ordered = distinct(keys[order], Counter())
         if (n := len(order)) < self.least:
             raise ValueError(f"{type(self).__name__} needs at least {self.least} examples, got {n}")
         rows = {name: dim_zero_cat(getattr(self, name))[order] for name in self.rows}

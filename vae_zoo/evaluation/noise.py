@@ -1,5 +1,6 @@
 """Noise that follows an example itself, and neither its place in a batch nor the device."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -41,6 +42,26 @@ def example_keys(x: Tensor, y: Tensor | None = None) -> Tensor:
     hashed = [blake2b(b"".join(part.tobytes() for part in row), digest_size=8) for row in rows]
     numbers = [int.from_bytes(one.digest(), "big") >> 1 for one in hashed]
     return torch.tensor(numbers, dtype=torch.long, device=x.device)
+
+
+def distinct(keys: Tensor, seen: Counter[int]) -> Tensor:
+    """Tell examples that are alike apart, by numbering them: their noise must not be the same.
+
+    Args:
+        keys: Of examples, ``(B,)``.
+        seen: How often each key came before, which is counted on.
+
+    Returns:
+        Keys of which none came before, ``(B,)``.
+    """
+    numbers = []
+    for key in keys.tolist():
+        again = seen[key]
+        seen[key] += 1
+        text = f"{key} {again}".encode()
+        number = int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 1
+        numbers.append(number if again else key)
+    return torch.tensor(numbers, dtype=torch.long, device=keys.device)
 
 
 def fix_noise(seed: int, *numbers: int) -> None:

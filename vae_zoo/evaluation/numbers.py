@@ -461,7 +461,8 @@ encoder, it is absent, with the reason.
 
 The docstrings (`from vae_zoo.evaluation import ActiveUnits`) say how a number
 is made, and from which paper. Every one is a `torchmetrics.Metric` that works alone, in a
-notebook:
+notebook; `Probes` and `SampleQuality` are shown training examples besides, `FactorScores` the
+factors, and `TrainingCost` epochs:
 
 ```python
 from vae_zoo.evaluation import ActiveUnits

@@ -101,12 +101,16 @@ def samples(subject: Subject) -> Part:
     """The quality of samples and reconstructions, beside that of examples to train on."""
     if subject.data.support == "tokens":
         return subject.absent("samples", TOKENS)
-    metric = SampleQuality(subject.features, seed=SEED)
+    metric, absent = SampleQuality(subject.features, seed=SEED), {}
+    if not subject.model.latent_dim:
+        absent = {f"{name}/reconstructions": NO_CODES for name in PARTS["samples"]}
     batch = subject.examples(subject.setting.most("samples"))
     subject.feed([metric], batch, 0.5)
-    if subject.setting.split != "train":  # examples are no floor of themselves
+    if subject.setting.split == "train":
+        absent |= {f"{name}/train": "no floor of themselves" for name in PARTS["samples"]}
+    else:
         subject.feed([metric], subject.examples(len(batch[0]), "train"), 0.5, train=True)
-    return subject.part("samples", len(batch[0]), [metric])
+    return subject.part("samples", len(batch[0]), [metric], absent)
 
 
 def probes(subject: Subject) -> Part:

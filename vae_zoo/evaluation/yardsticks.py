@@ -66,12 +66,12 @@ class Yardsticks(KeptPosteriors):
         self._drawn = codes
 
     def scores(  # type: ignore[override]
-        self, params: Tensor, conditions: Tensor, numbers: Tensor
+        self, params: Tensor, conditions: Tensor
     ) -> dict[str, Score]:
         model, m = self.model, min(self.codes, len(params))
         self._drawn = m
         c = conditions[:m].to(model.device)
-        [z] = self.draw(params[:m].to(model.device), numbers[:m])
+        [z] = self.draw(params[:m].to(model.device))
         y = sample_prior(model, c, self.seed)
         fix_noise(self.seed, 1)
         along = directions(self.projections, like=z)
