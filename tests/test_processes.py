@@ -189,3 +189,14 @@ def test_without_a_key_a_run_stays_offline_and_without_a_network_too(tmp_path):
     ):
         run(tmp_path, *FIT, **environment)
     assert len(list(tmp_path.glob("runs/*/*/wandb/offline-run-*"))) == 2
+
+
+def test_a_run_that_is_told_to_end_has_a_checkpoint_and_does_not_count_as_finished(tmp_path):
+    words = [*FIT[:5], "--trainer.max_epochs", "500", "--trainer.logger", "false"]
+    process = subprocess.Popen([*COMMAND, *words], cwd=tmp_path, stdout=subprocess.DEVNULL)
+    while not list(tmp_path.glob("runs/*/*/checkpoints/last.ckpt")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 143
+    assert not only_run(tmp_path).finished

@@ -1,6 +1,7 @@
 """The command line, ``vae-zoo``: commands that need no model answer without importing torch."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _train(words) if words and words[0] in TRAINING else _run(words)
+    except BrokenPipeError:  # as of `| head`, which has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     except (ValueError, OSError) as error:
         print(f"vae-zoo: error: {error}", file=sys.stderr)
         code = 2
@@ -61,10 +65,7 @@ def _train(words: list[str]) -> int:
 def _run(words: list[str]) -> int:
     options = _parser().parse_args(words)
     if options.command == "sweep":
-        from vae_zoo.packaged import find
-        from vae_zoo.sweep import run_sweep
-
-        return run_sweep(Path(find("sweeps", options.file)), options.name, options.jobs)
+        return _sweep(options)
     if options.command == "compare":
         from vae_zoo.comparison import compare
 
@@ -127,12 +128,56 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _sweep(options: argparse.Namespace) -> int:
+    from vae_zoo.packaged import find
+    from vae_zoo.sweep import list_trials, run_sweep, show_status
+
+    if options.file == "status":
+        if options.folder is None:
+            raise ValueError("sweep status needs the sweep's folder, as runs/divergences")
+        show_status(options.folder, options.storage)
+        return 0
+    if options.folder is not None:
+        raise ValueError(f"sweep takes one file, got {options.file} and {options.folder}")
+    file = Path(find("sweeps", options.file))
+    if options.dry_run:
+        list_trials(file, options.name, options.storage, options.seed)
+        return 0
+    return run_sweep(
+        file,
+        name=options.name,
+        jobs=options.jobs,
+        storage=options.storage,
+        seed=options.seed,
+        retry_failed=options.retry_failed,
+        quiet=options.quiet,
+    )
+
+
 def _add_comparing(commands: Commands) -> None:
     """Add the commands on many runs."""
     sweep = commands.add_parser("sweep", help="run a W&B sweep file on this machine")
-    sweep.add_argument("file", help="its path, or the name of a packaged one, as divergences")
+    sweep.add_argument(
+        "file", help="its path, or the name of a packaged one, as divergences; or status"
+    )
     sweep.add_argument("-j", "--jobs", type=int, default=1, help="trials at once (default: 1)")
+    sweep.add_argument(
+        "folder", type=Path, nargs="?", help="of `vae-zoo sweep status FOLDER` alone"
+    )
     sweep.add_argument("--name", help="its folder is runs/<name> (default: the file's)")
+    message = "of a random or Bayesian search (default: 0)"
+    sweep.add_argument("--seed", type=int, default=0, help=message)
+    message = (
+        "the queue's database, which many machines may share, as postgresql+psycopg://HOST/NAME"
+    )
+    sweep.add_argument(
+        "--storage", metavar="URL", help=f"{message} (default: a file in the folder)"
+    )
+    sweep.add_argument("--retry-failed", action="store_true", help="try again what has failed")
+    sweep.add_argument(
+        "--dry-run", action="store_true", help="print the trials' command lines alone"
+    )
+    sweep.add_argument("--quiet", action="store_true", help="print the end alone")
     compare = commands.add_parser("compare", help="compare runs, in a table and on a page")
     compare.add_argument("folders", type=Path, nargs="+", help="runs, or folders that hold them")
     compare.add_argument("-o", "--output", type=Path, help="the page (default: comparison.html)")

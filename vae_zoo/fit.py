@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import secrets
+import signal
 import sys
 import traceback
 import warnings
@@ -24,6 +25,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from torch import distributed
 
@@ -75,6 +77,8 @@ def main(arguments: Sequence[str]) -> None:
             CLI(words, run, stack)
         except MisconfigurationException as error:  # a wrong option of Lightning's trainer
             raise ValueError(" ".join(str(error).split())) from error
+        except SIGTERMException as end:  # whose own code is that of a run that came to its end
+            raise SystemExit(128 + signal.SIGTERM) from end
 
 
 def _finish_wandb(kind: type[BaseException] | None, *_: Any) -> None:

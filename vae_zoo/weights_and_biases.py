@@ -23,7 +23,8 @@ class WeightsAndBiases(WandbLogger):
 
     Args:
         run: The run, in whose folder the client keeps its files.
-        config: The complete configuration: W&B drops later updates of what a sweep has set.
+        config: The complete configuration. In a trial of W&B's own sweeps it stands under
+            ``resolved``, beside what the sweep gave: a grid knows by that which trials are done.
         group: The runs that this one is to be shown with; a run that goes on keeps its own.
         tags: Words to find the run by; likewise.
     """
@@ -42,7 +43,7 @@ class WeightsAndBiases(WandbLogger):
             save_dir=run.folder,
             version=run.id,
             project=kept(run).get("project") or os.environ.get("WANDB_PROJECT", "vae_zoo"),
-            config=dict(config),
+            config={"resolved": dict(config)} if "WANDB_SWEEP_ID" in os.environ else dict(config),
             group=group,
             tags=None if tags is None else list(tags),
             mode=mode,
@@ -92,7 +93,7 @@ def log_scores(run: Run, card: ScoreCard) -> None:
     if not _is_there(run) or kept(run).get("card") == _digest(card):
         return
     try:
-        logger = WeightsAndBiases(run, run.config)
+        logger = WeightsAndBiases(run, {})  # it has its configuration
         logger.log_metrics(score_metrics(card))
         add_settings(logger.experiment, run, card)
         wandb.finish()

@@ -16,14 +16,23 @@ PROGRAM = """
     folder = pathlib.Path("runs", os.environ["VAE_ZOO_NAME"], os.environ["WANDB_RUN_ID"])
 
     def write(name, text):
+        folder.mkdir(parents=True, exist_ok=True)
         with (folder / name).open("a") as file:
             file.write(text)
 
+    def log(epoch, val="", test=""):
+        new = not (folder / "metrics.csv").exists()
+        header = "epoch,val/elbo,test/elbo,test/loss\\n"
+        write("metrics.csv", f"{header * new}{epoch},{val},{test},{test and 3.5}\\n")
+
     write("starts.txt", f"{os.getpid()}\\n")
-    signal.signal(signal.SIGTERM, lambda *_: (write("stopped.txt", "yes"), sys.exit(0)))
+    write("gpus.txt", os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+    signal.signal(signal.SIGTERM, lambda *_: (write("stopped.txt", "yes"), sys.exit(143)))
     if options.get("deaf"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     until = pathlib.Path("go")
+    if options.get("wait"):
+        write("waits.txt", f"{os.getpid()} {os.getppid()}\\n")
     while options.get("wait") and not until.exists():
         time.sleep(0.02)
     if options.get("broken"):
@@ -31,7 +40,10 @@ PROGRAM = """
         sys.exit("no such divergence: MDD")
     if options.get("wary"):
         print("vae-zoo: warning: it ends too soon\\nall else is well")
-    write("metrics.csv", f"epoch,test/elbo,test/loss\\n0,-{options['seed']}.25,3.5\\n")
+    for epoch in range(options.get("epochs", 0)):  # the worse, the slower
+        log(epoch, val=-options["seed"])
+        time.sleep(0.05 * options["seed"])
+    log(0, test=-options["seed"] - 0.25)
 """
 
 
@@ -41,6 +53,7 @@ class Workplace:
     def __init__(self, folder: Path):
         self.folder = folder
         self.file = folder / "grid.yaml"
+        self.storage = None
         (folder / "program.py").write_text(textwrap.dedent(PROGRAM))
 
     def write(self, parameters, **keys) -> Path:
@@ -54,7 +67,7 @@ class Workplace:
         return self.folder / "runs" / "grid"
 
     def trials(self):
-        with Queue(self.runs / "sweep.db") as queue:
+        with Queue(self.storage or self.runs / "sweep.db", "grid") as queue:
             return queue.trials()
 
     def states(self):
@@ -62,8 +75,15 @@ class Workplace:
 
     def starts(self):
         """How often the process of each trial started."""
-        files = [self.runs / trial.id / "starts.txt" for trial in self.trials()]
-        return [len(file.read_text().split()) if file.exists() else 0 for file in files]
+        return [len(self.written(trial, "starts.txt").split()) for trial in self.trials()]
+
+    def finishes(self):
+        """How often it came to its end."""
+        return [self.written(trial, "metrics.csv").count(",3.5\n") for trial in self.trials()]
+
+    def written(self, trial, name) -> str:
+        file = self.runs / trial.id / name
+        return file.read_text() if file.exists() else ""
 
 
 @pytest.fixture

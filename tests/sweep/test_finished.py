@@ -9,6 +9,7 @@ from vae_zoo.sweep import run_sweep
 from vae_zoo.sweep.process import finished
 from vae_zoo.sweep.progress import Watched
 from vae_zoo.sweep.queue import Queue
+from vae_zoo.sweep.space import canonical
 
 TESTED = "epoch,val/elbo,test/loss,test/elbo\n7,-2.5,,\n8,,3.5,-3.25\n"
 
@@ -67,10 +68,10 @@ def test_a_trial_that_was_killed_with_its_runner_goes_on_unless_its_card_is_whol
 ):
     workplace.write({"seed": {"value": 0}})
     workplace.runs.mkdir(parents=True)
-    with Queue(workplace.runs / "sweep.db") as queue:
-        queue.add([{"seed": 0}])
+    with Queue(workplace.runs / "sweep.db", "grid", "grid") as queue:
+        queue.add({canonical({"seed": 0}): {"seed": 0}})
         (trial,) = queue.trials()
-        queue.start(trial.id)
+        queue.claim(trial, "dead")
     write_card(make_tested(workplace.runs / trial.id), parts)
     assert run_sweep(workplace.file) == 0
     assert workplace.starts() == [starts]

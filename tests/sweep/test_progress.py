@@ -37,8 +37,10 @@ def test_a_bar_follows_its_trial(tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text("trainer: {max_epochs: 8}")
     (tmp_path / "metrics.csv").write_text("epoch,val/elbo\n1,-2.5\n")
     run = Run(tmp_path)
-    display = progress.Display({run.id: "KL", "other": "MMD"}, finished=1)
-    display.started(Attempt(Trial(run.id, {}, "running", 0), run))
+    display = progress.Display()
+    ended = {"finished": 1, "stopped": 0, "failed": 0}
+    display.know({run.id: "KL", "other": "MMD"}, ended, 2)
+    display.started(Attempt(Trial(run.id, "", {}, "running", 0), run))
     display.update()
     total, bar = display.bars.tasks
     assert (bar.description, bar.completed, bar.total) == ("KL", 0.25, 1)

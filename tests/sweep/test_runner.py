@@ -11,11 +11,9 @@ from filelock import FileLock
 
 from vae_zoo.runs import Run
 from vae_zoo.sweep import process, run_sweep
-from vae_zoo.sweep.interrupts import Interrupts
 from vae_zoo.sweep.process import environment
 from vae_zoo.sweep.queue import Queue
-from vae_zoo.sweep.runner import Runner
-from vae_zoo.sweep.space import read_sweep
+from vae_zoo.sweep.space import canonical, read_sweep
 
 RUNNER = """
 import signal, sys
@@ -98,11 +96,13 @@ def test_a_failed_trial_shows_its_reason_stops_no_other_and_is_tried_again(workp
     said = capsys.readouterr().out
     assert "in 0 s, exit code 1, 0/2 finished, about" in said
     assert "    loaded\n    no such divergence: MDD\n" in said
-    assert "the same command goes on" in said
+    assert "--retry-failed tries again what failed" in said
 
     program = workplace.folder / "program.py"
     program.write_text(program.read_text().replace('options.get("broken")', "False"))
-    assert run_sweep(workplace.file) == 0
+    assert run_sweep(workplace.file) == 1
+    assert workplace.starts() == [1, 1]
+    assert run_sweep(workplace.file, retry_failed=True) == 0
     assert workplace.starts() == [2, 1]
     assert "again" in capsys.readouterr().out
     log = (workplace.runs / workplace.trials()[0].id / "output.log").read_text()
@@ -138,19 +138,41 @@ def test_what_waits_goes_before_what_failed(workplace):
 def test_a_trial_killed_by_a_signal_says_which(workplace, capsys):
     command = ["sh", "-c", "kill -9 $$"]
     assert run_sweep(workplace.write(seeds(1), command=command)) == 1
-    assert "killed by SIGKILL, 0/1 finished\n    (no output)\n" in capsys.readouterr().out
+    assert "killed by SIGKILL, 0/1 finished\n" in capsys.readouterr().out
+    assert workplace.states() == ["waiting"]
 
 
-def test_ctrl_c_stops_the_trials_and_the_same_command_goes_on(workplace, runner):
+@pytest.fixture
+def two_wait(workplace, runner):
+    """A runner of three trials, of which two have started and wait."""
     workplace.write(seeds(3, wait=True))
     first = runner()
     until(lambda: workplace.runs.exists() and len(list(workplace.runs.glob("*/starts.txt"))) == 2)
-    first.send_signal(signal.SIGINT)
-    said, _ = first.communicate(timeout=30)
-    assert first.returncode == 130
+    return first
+
+
+def test_ctrl_c_once_lets_the_running_trials_finish_and_starts_no_new_ones(workplace, two_wait):
+    two_wait.send_signal(signal.SIGINT)
+    assert any("no new trials" in two_wait.stdout.readline() for _ in range(3))
+    (workplace.folder / "go").touch()
+    said, _ = two_wait.communicate(timeout=30)
+    assert two_wait.returncode == 130
+    assert "the same command goes on" in said
+    assert workplace.states() == ["finished", "finished", "waiting"]
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT] * 2, [signal.SIGTERM]])
+def test_ctrl_c_twice_stops_the_trials_and_the_same_command_goes_on(
+    workplace, two_wait, runner, signals
+):
+    for number in signals:
+        two_wait.send_signal(number)
+        time.sleep(0.3)
+    said, _ = two_wait.communicate(timeout=30)
+    assert two_wait.returncode == 130
     assert "the same command goes on" in said
     assert workplace.states() == ["waiting"] * 3
-    assert len(list(workplace.runs.glob("*/stopped.txt"))) == 2  # by SIGTERM, with exit code 0
+    assert len(list(workplace.runs.glob("*/stopped.txt"))) == 2  # by SIGTERM
 
     (workplace.folder / "go").touch()
     assert runner().wait(timeout=30) == 0
@@ -176,12 +198,11 @@ def test_a_trial_deaf_to_sigterm_is_killed_after_the_grace(workplace, monkeypatc
         os.kill(pid, 0)
 
 
-def test_an_orphan_of_a_killed_runner_is_waited_for_and_not_started_twice(workplace, runner):
-    workplace.write(seeds(3, wait=True))
-    first = runner()
-    until(lambda: workplace.runs.exists() and len(list(workplace.runs.glob("*/starts.txt"))) == 2)
-    first.kill()
-    first.wait()
+def test_an_orphan_of_a_killed_runner_is_waited_for_and_not_started_twice(
+    workplace, two_wait, runner
+):
+    two_wait.kill()
+    two_wait.wait()
     assert workplace.states() == ["running", "running", "waiting"]
 
     second = runner()
@@ -211,8 +232,8 @@ def busy(workplace):
     """A sweep of one trial whose folder a process uses; and what ends that process."""
     workplace.write(seeds(1))
     workplace.runs.mkdir(parents=True)
-    with Queue(workplace.runs / "sweep.db") as queue:
-        queue.add([{"seed": 0}])
+    with Queue(workplace.runs / "sweep.db", "grid", "grid") as queue:
+        queue.add({canonical({"seed": 0}): {"seed": 0}})
         (trial,) = queue.trials()
         run = Run(workplace.runs / trial.id)
         run.folder.mkdir()
@@ -228,11 +249,9 @@ def busy(workplace):
 
 def test_an_orphan_that_ends_before_its_turn_is_not_started_again(workplace, busy):
     queue, trial, finish = busy
-    queue.start(trial.id)
-    sweep = read_sweep(workplace.file)
-    runner = Runner(sweep, Path("runs/grid"), queue, jobs=1, interrupts=Interrupts())
+    queue.claim(trial, "dead")
     finish()
-    assert runner.run() == 0
+    assert run_sweep(workplace.file) == 0
     assert workplace.starts() == [0]
 
 
@@ -250,20 +269,31 @@ def test_a_trial_whose_folder_is_in_use_is_waited_for(workplace, busy, capsys):
     assert "it runs already" in capsys.readouterr().out
 
 
-def test_a_second_runner_is_refused(workplace):
-    workplace.write(seeds(1))
-    workplace.runs.mkdir(parents=True)
-    with (
-        FileLock(workplace.runs / ".lock"),
-        pytest.raises(ValueError, match="runs/grid is in use by another"),
-    ):
-        run_sweep(workplace.file)
+def test_two_runners_share_a_queue_and_each_trial_runs_once(workplace, runner):
+    workplace.write(seeds(12))
+    said = [each.communicate(timeout=60)[0] for each in (runner(), runner())]
+    assert workplace.states() == ["finished"] * 12
+    assert workplace.starts() == [1] * 12
+    started = [text.count("started") for text in said]
+    assert sum(started) == 12
+    assert all("12 of 12 trials finished" in text for text in said)
+
+
+def test_a_runner_takes_over_what_another_leaves_that_dies_beside_it(workplace, two_wait, runner):
+    second = runner()
+    until(lambda: len(list(workplace.runs.glob("*/starts.txt"))) == 3)
+    two_wait.kill()
+    two_wait.wait()
+    (workplace.folder / "go").touch()
+    assert second.wait(timeout=30) == 0
+    assert workplace.states() == ["finished"] * 3
+    assert workplace.starts() == [1, 1, 1]
 
 
 def test_a_file_that_is_no_queue_is_refused(workplace):
     workplace.runs.mkdir(parents=True)
     (workplace.runs / "sweep.db").write_text("something else altogether" * 100)
-    with pytest.raises(ValueError, match=r"sweep\.db is no queue"):
+    with pytest.raises(ValueError, match=r"sweep\.db cannot be used: file is not a database"):
         run_sweep(workplace.write(seeds(1)))
 
 

@@ -6,7 +6,10 @@ from typing import Self
 
 
 class Interrupts:
-    """Counts Ctrl-C, SIGTERM and SIGHUP, so that none of them hits in the middle of a change."""
+    """Counts Ctrl-C, so that none hits in the middle of a change; SIGTERM and SIGHUP count twice.
+
+    One asks for no new trials, two for the end of those that run, three for an end at once.
+    """
 
     def __init__(self) -> None:
         self.count = 0
@@ -24,5 +27,5 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _notice(self, _number: int, _frame: FrameType | None) -> None:
-        self.count += 1
+    def _notice(self, number: int, _frame: FrameType | None) -> None:
+        self.count += 1 if number == signal.SIGINT or self.count else 2

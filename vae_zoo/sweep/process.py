@@ -32,12 +32,16 @@ class Attempt:
         run: Its folder.
         process: Its process; None for an orphan, which an earlier runner started and left behind.
         log_start: Where in the log the output of this attempt begins.
+        slot: Which of the runner's places it takes.
+        judged: Whether early termination has told it to end.
     """
 
     trial: Trial
     run: Run
     process: subprocess.Popen[bytes] | None = None
     log_start: int = 0
+    slot: int = 0
+    judged: bool = False
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -104,7 +108,7 @@ def finished(run: Run) -> bool:
         return False  # another program's file, which says nothing; or no card yet
 
 
-def start(trial: Trial, run: Run, sweep: Sweep, jobs: int) -> Attempt:
+def start(trial: Trial, run: Run, sweep: Sweep, jobs: int, gpu: str | None = None) -> Attempt:
     """Start a trial in a session of its own, so that a terminal's Ctrl-C does not reach it."""
     run.folder.mkdir(parents=True, exist_ok=True)
     json_file = run.folder / "args.json"
@@ -118,7 +122,7 @@ def start(trial: Trial, run: Run, sweep: Sweep, jobs: int) -> Attempt:
         log_start = log.tell()
         process = subprocess.Popen(
             command,
-            env=environment(sweep, run.id, jobs),
+            env=environment(sweep, run.id, jobs, gpu),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -127,14 +131,27 @@ def start(trial: Trial, run: Run, sweep: Sweep, jobs: int) -> Attempt:
     return Attempt(trial, run, process, log_start)
 
 
-def environment(sweep: Sweep, id: str, jobs: int) -> dict[str, str]:
+def environment(sweep: Sweep, id: str, jobs: int, gpu: str | None = None) -> dict[str, str]:
     """What a trial finds in its environment: the user's wish goes before the file's and ours."""
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if jobs > 1 else {}
     inherited = dict(os.environ)
     # So that `vae-zoo` is found without an activated environment.
     path = [str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)]
     own = {"WANDB_RUN_ID": id, "VAE_ZOO_NAME": sweep.name, "PATH": os.pathsep.join(path)}
+    if gpu is not None:
+        own["CUDA_VISIBLE_DEVICES"] = gpu
     return {**threads, **sweep.environment, **inherited, **own}
+
+
+def gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA names them; torch, which knows, loads slowly."""
+    if (given := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [each.strip() for each in given.split(",") if each.strip()]
+    if not (program := shutil.which("nvidia-smi")):
+        return []
+    asked = [program, "--query-gpu=index", "--format=csv,noheader"]
+    told = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    return told.stdout.split() if told.returncode == 0 else []
 
 
 def check_program(sweep: Sweep) -> None:

@@ -1,6 +1,7 @@
 """What a user sees of a running sweep: bars on a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Mapping
 from typing import Self
 
 from rich.console import Console
@@ -20,13 +21,19 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _score(run: Run, stage: str) -> str:
+def _score(run: Run, *stages: str) -> str:
     """The ELBO at a stage, the loss where there is none, or nothing."""
     summary = run.summary
-    for name in (f"{stage}/elbo", f"{stage}/loss"):
-        if name in summary:
-            return f"{name} {summary[name]:.2f}"
-    return ""
+    names = [f"{stage}/{term}" for stage in stages for term in ("elbo", "loss")]
+    return next((f"{name} {summary[name]:.2f}" for name in names if name in summary), "")
+
+
+def score(run: Run) -> str:
+    """What a run came to on the test split, or on the validation split so far."""
+    try:
+        return _score(run, "test", "val")
+    except (ValueError, OSError):
+        return ""  # another program's file
 
 
 class Watched:
@@ -61,13 +68,13 @@ class Display:
     """Follow the trials of a sweep.
 
     Args:
-        labels: The short text of each trial, by its id.
-        finished: How many are finished already.
+        quiet: Whether to show the end alone.
     """
 
-    def __init__(self, labels: dict[str, str], finished: int) -> None:
-        self.labels = labels
-        self.finished = finished
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.labels: dict[str, str] = {}  # the short text of each trial, by its id
+        self.finished = self.over = self.count = 0
         self.console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
         self.bars = Progress(
             TextColumn("{task.description}", markup=False),
@@ -76,13 +83,22 @@ class Display:
             console=self.console,
             refresh_per_second=2,
             transient=True,
-            disable=not self.console.is_terminal,
+            disable=quiet or not self.console.is_terminal,
         )
-        self.total = self.bars.add_task("all trials", total=len(labels), status="")
+        self.total = self.bars.add_task("all trials", total=0, status="")
         self._tasks: dict[str, TaskID] = {}
         self._watched: dict[str, Watched] = {}
+        self._said: set[str] = set()
         self._began = self._looked = time.monotonic()
-        self._ended, self._todo = 0, len(labels) - finished
+        self._before: int | None = None  # trials that had ended when this began
+
+    def know(self, labels: dict[str, str], ended: Mapping[str, int], count: int) -> None:
+        """Be told of all trials, and of how many have ended, here or elsewhere, by their states."""
+        self.labels, self.count = labels, count
+        self.finished, self.over = ended["finished"], sum(ended.values())
+        if self._before is None:
+            self._before = self.over
+        self.bars.update(self.total, completed=self.over, total=count)
 
     def __enter__(self) -> Self:
         self.bars.start()
@@ -93,6 +109,17 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print a line, above the bars."""
+        if not self.quiet:
+            self.console.print(text)
+
+    def say_once(self, text: str) -> None:
+        """Print a line that was not printed before."""
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)
+
+    def conclude(self, text: str) -> None:
+        """Print a line of the end, though it be quiet."""
         self.console.print(text)
 
     def started(self, attempt: Attempt) -> None:
@@ -110,13 +137,11 @@ class Display:
         id = attempt.run.id
         self._watched.pop(id)
         self.bars.remove_task(self._tasks.pop(id))
-        self._ended += state != "waiting"
-        self.finished += state == "finished"
-        try:
-            score = _score(Run(attempt.run.folder), "test")
-        except (ValueError, OSError):
-            score = ""  # another program's file
-        about = [f"in {duration(attempt.seconds)}", reason or score, self._outlook()]
+        about = [
+            f"in {duration(attempt.seconds)}",
+            reason or score(Run(attempt.run.folder)),
+            self._outlook(),
+        ]
         self.say(f"{state:9} {self._name(id)}: {', '.join(each for each in about if each)}")
 
     def update(self) -> None:
@@ -127,16 +152,18 @@ class Display:
         for id, watched in self._watched.items():
             watched.look()
             self.bars.update(self._tasks[id], completed=watched.fraction, status=watched.text)
-        self.bars.update(self.total, completed=self.finished, status=self._outlook())
+        self.bars.update(self.total, completed=self.over, status=self._outlook())
 
     def _name(self, id: str) -> str:
         return f"{id}  {self.labels[id]}".rstrip()
 
     def _outlook(self) -> str:
         """The whole: how much is finished, and the time left at the speed so far."""
-        text = f"{self.finished}/{len(self.labels)} finished"
-        done = self._ended + sum(watched.fraction for watched in self._watched.values())
-        if not done or done >= self._todo:
+        text = f"{self.finished}/{self.count} finished"
+        before = self._before or 0
+        done = self.over - before + sum(watched.fraction for watched in self._watched.values())
+        todo = self.count - before
+        if done <= 0 or done >= todo:
             return text
-        seconds = (time.monotonic() - self._began) * (self._todo - done) / done
+        seconds = (time.monotonic() - self._began) * (todo - done) / done
         return f"{text}, about {duration(seconds)} left"

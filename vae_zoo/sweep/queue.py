@@ -1,104 +1,217 @@
-"""The queue of a sweep, in one SQLite file: what each trial is and how far it came.
+"""The queue of a sweep, in a database: what each trial is, who runs it, and how far it came.
 
-A row is a trial. Its id is fixed when it is added, before anything of it runs, so that a trial that
-is run again finds the folder of its first attempt.
+A trial's id is fixed when it is added, before anything of it runs, so that a trial that is run
+again finds the folder of its first attempt. What several runners could do at once is a single
+statement, which succeeds for one of them.
 """
 
 import json
+import re
 import secrets
-import sqlite3
 import string
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from vae_zoo.sweep.space import Parameters, canonical
+from sqlalchemy import Connection, create_engine, inspect, make_url, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
-State = Literal["waiting", "running", "finished", "failed"]
+from vae_zoo.sweep.space import Parameters
+from vae_zoo.sweep.tables import RUNNERS, SWEEPS, TABLES, TRIALS, VERSION
 
-_TABLE = """
-CREATE TABLE IF NOT EXISTS trials (
-    id TEXT PRIMARY KEY,
-    parameters TEXT NOT NULL UNIQUE,
-    state TEXT NOT NULL DEFAULT 'waiting'
-        CHECK (state IN ('waiting', 'running', 'finished', 'failed')),
-    attempts INTEGER NOT NULL DEFAULT 0,
-    exit_code INTEGER,
-    started REAL,
-    ended REAL
-)"""
+PASSWORD = re.compile(r"//[^/@]*@")
+State = Literal["waiting", "running", "finished", "failed", "stopped"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial, as the queue knew it when asked."""
+    """One trial, as the queue knew it when asked.
+
+    Args:
+        id: Of its run.
+        key: What no other trial of the sweep has: its parameters, or its number in the search.
+        parameters: Nested.
+        state: ``stopped`` is what early termination did.
+        attempts: How often it was started.
+        runner: Who runs it, or was the last to.
+    """
 
     id: str
+    key: str
     parameters: Parameters
     state: State
-    attempts: int
+    attempts: int = 0
+    runner: str | None = None
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A runner, as the queue knew it when asked: where it runs, and how often it said that."""
+
+    host: str
+    beats: int
+
+
+class NoSweepError(ValueError):
+    """The database knows no such sweep."""
 
 
 class Queue:
     """The trials of a sweep and their states, each change a transaction of its own.
 
     Args:
-        file: The SQLite file; made if it is absent.
+        url: Of the database: ``postgresql://…``, or the path of an SQLite file. What is not there
+            yet is made.
+        sweep: Name of the sweep: a database may hold several.
+        search: What its trials are drawn from; a queue of others is refused. None is for a sweep
+            that is there, whatever its search.
 
     Raises:
-        ValueError: The file is something else.
+        ValueError: The database cannot be opened, or is of something else, of another version or
+            of another search, or has no such sweep.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._connection = sqlite3.connect(file, timeout=30)
+    def __init__(self, url: str | Path, sweep: str, search: str | None = None) -> None:
+        self.sweep = sweep
         try:
-            with self._connection:
-                self._connection.execute(_TABLE)
-        except sqlite3.DatabaseError as error:
-            self._connection.close()
-            raise ValueError(f"{file} is no queue of a sweep ({error}): move it away") from error
+            address = make_url(f"sqlite:///{url}" if isinstance(url, Path) else url)
+            self.shown = str(url) if isinstance(url, Path) else address.render_as_string()
+            options = {"timeout": 30} if address.get_backend_name() == "sqlite" else {}
+            self._engine = create_engine(address, connect_args=options)
+        except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
+            raise ValueError(
+                f"--storage should be as postgresql+psycopg://user@host/database, got "
+                f"{PASSWORD.sub('//…@', str(url))}: {PASSWORD.sub('//…@', _reason(error))}"
+            ) from error
+        dialect = sqlite if address.get_backend_name() == "sqlite" else postgresql
+        self._insert = dialect.insert
+        self._refuse_older()
+        if search is not None:
+            self._create()
+        with self._begin() as connection:
+            self._check(connection, search)
+
+    def _refuse_older(self) -> None:
+        with self._begin() as connection:
+            if inspect(connection).has_table("trials"):
+                raise ValueError(
+                    f"{self.shown} was made by an older version of vae_zoo: finish the sweep with "
+                    "that one, or move the file away"
+                )
+
+    def _create(self) -> None:
+        try:
+            TABLES.create_all(self._engine)
+        except DatabaseError:  # another runner was faster, by a moment; or it is none
+            with self._begin() as connection:
+                TABLES.create_all(connection)
+
+    def _check(self, connection: Connection, search: str | None) -> None:
+        """Refuse a queue of another version or search; note those of a new one."""
+        if search is not None:
+            given = {"name": self.sweep, "version": VERSION, "search": search}
+            connection.execute(self._insert(SWEEPS).values(given).on_conflict_do_nothing())
+        known = None
+        if inspect(connection).has_table(SWEEPS.name):
+            known = connection.execute(select(SWEEPS).where(SWEEPS.c.name == self.sweep)).first()
+        if known is None:
+            raise NoSweepError(f"{self.shown} has no sweep of the name {self.sweep}")
+        if known.version != VERSION:
+            raise ValueError(
+                f"{self.shown} was made by another version of vae_zoo (its tables are "
+                f"{known.version}, this one's {VERSION}): go on with that one, or choose a --name"
+            )
+        if search is not None and known.search != search:
+            raise ValueError(
+                f"{self.shown} is the queue of another search, with another method, other "
+                "parameters or another seed: choose a --name for this one"
+            )
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        """A transaction.
+
+        Raises:
+            ValueError: The database refuses.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DatabaseError as error:
+            reason = _reason(error.orig or error)
+            raise ValueError(f"the queue {self.shown} cannot be used: {reason}") from error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        self._engine.dispose()
 
-    def add(self, parameters: Iterable[Parameters]) -> None:
-        """Add what is not in the queue yet; what is there keeps its id and state."""
-        with self._connection:
-            self._connection.executemany(
-                "INSERT OR IGNORE INTO trials (id, parameters) VALUES (?, ?)",
-                [(new_id(), canonical(each)) for each in parameters],
-            )
+    def add(self, trials: Mapping[str, Parameters]) -> None:
+        """Add trials by their keys; what is there keeps its id, parameters and state."""
+        rows = [
+            {"sweep": self.sweep, "id": new_id(), "key": key, "parameters": json.dumps(each)}
+            for key, each in trials.items()
+        ]
+        if rows:
+            with self._begin() as connection:
+                connection.execute(self._insert(TRIALS).on_conflict_do_nothing(), rows)
 
     def trials(self) -> list[Trial]:
         """All trials, in the order in which they were added."""
-        rows = self._connection.execute(
-            "SELECT id, parameters, state, attempts FROM trials ORDER BY rowid"
-        )
-        return [Trial(id, json.loads(text), state, attempts) for id, text, state, attempts in rows]
+        query = select(TRIALS).where(TRIALS.c.sweep == self.sweep).order_by(TRIALS.c.number)
+        with self._begin() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Trial(row.id, row.key, json.loads(row.parameters), row.state, row.attempts, row.runner)
+            for row in rows
+        ]
 
-    def start(self, id: str) -> None:
-        """Note that a trial is about to run, before it does."""
-        with self._connection:
-            self._connection.execute(
-                "UPDATE trials SET state = 'running', attempts = attempts + 1, exit_code = NULL,"
-                " started = ?, ended = NULL WHERE id = ?",
-                (time.time(), id),
-            )
+    def claim(self, trial: Trial, runner: str) -> bool:
+        """Take a trial, as long as it is as it was; say whether that came off."""
+        was = (TRIALS.c.id == trial.id) & (TRIALS.c.state == trial.state)
+        was &= TRIALS.c.runner.is_not_distinct_from(trial.runner)
+        was &= TRIALS.c.attempts == trial.attempts  # as it may have come and gone since
+        values: dict[str, Any] = {"state": "running", "runner": runner, "exit_code": None}
+        values |= {"attempts": trial.attempts + 1, "started": time.time(), "ended": None}
+        with self._begin() as connection:
+            return connection.execute(update(TRIALS).where(was).values(values)).rowcount == 1
 
-    def end(self, id: str, state: State, exit_code: int | None = None) -> None:
+    def end(self, id: str, runner: str, state: State, exit_code: int | None = None) -> None:
         """Note how an attempt ended; ``waiting`` if it should go on another time."""
-        with self._connection:
-            self._connection.execute(
-                "UPDATE trials SET state = ?, exit_code = ?, ended = ? WHERE id = ?",
-                (state, exit_code, time.time(), id),
-            )
+        values: dict[str, Any] = {"state": state, "exit_code": exit_code, "ended": time.time()}
+        own = (TRIALS.c.id == id) & (TRIALS.c.runner == runner) & (TRIALS.c.state == "running")
+        with self._begin() as connection:
+            connection.execute(update(TRIALS).where(own).values(values))
+
+    def join(self, runner: str, host: str) -> None:
+        """Add a runner."""
+        given = {"id": runner, "sweep": self.sweep, "host": host}
+        with self._begin() as connection:
+            connection.execute(self._insert(RUNNERS).values(given))
+
+    def beat(self, runner: str) -> None:
+        """Say that a runner lives."""
+        own = update(RUNNERS).where(RUNNERS.c.id == runner)
+        with self._begin() as connection:
+            connection.execute(own.values(beats=RUNNERS.c.beats + 1))
+
+    def runners(self) -> dict[str, Runner]:
+        """All runners that there ever were, by their ids."""
+        query = select(RUNNERS).where(RUNNERS.c.sweep == self.sweep)
+        with self._begin() as connection:
+            rows: Iterable[Any] = connection.execute(query).all()
+        return {row.id: Runner(row.host, row.beats) for row in rows}
 
 
 def new_id() -> str:
     """A random id in the form of W&B's: eight of a-z and 0-9."""
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

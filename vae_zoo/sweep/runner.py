@@ -1,195 +1,337 @@
 """Run the trials of a sweep on this machine, some at a time, and go on after any interruption."""
 
 import shlex
+import shutil
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from vae_zoo.runs import ROOT, Run
+from vae_zoo.sweep.hyperband import Hyperband
 from vae_zoo.sweep.interrupts import Interrupts
 from vae_zoo.sweep.labels import labels
-from vae_zoo.sweep.process import Attempt, check_program, finished, in_use, start, stop
+from vae_zoo.sweep.metric import Metric
+from vae_zoo.sweep.presence import Presence
+from vae_zoo.sweep.process import Attempt, check_program, finished, gpus, in_use, start, stop
 from vae_zoo.sweep.progress import Display
 from vae_zoo.sweep.queue import Queue, State, Trial
-from vae_zoo.sweep.space import Sweep, canonical, read_sweep
+from vae_zoo.sweep.rehearsal import check_parameters
+from vae_zoo.sweep.source import Source
+from vae_zoo.sweep.space import Parameters, Sweep
+from vae_zoo.sweep.validation import suggest
 
 POLL = 0.1  # seconds between two looks at the processes
+LOOK = 1.0  # and between two looks at the queue and at what running trials have logged
 QUICK = 60.0  # seconds within which a program that cannot work fails
 HOPELESS = 3  # as many quick failures, and nothing finished: the program cannot work
+SPARE = 64 * 2**20  # bytes that a disk must have left
+STOPPED = 128 + signal.SIGTERM  # the exit code of a program that was told to end, and did
 
 
-def run_sweep(file: Path, name: str | None = None, jobs: int = 1) -> int:
+def run_sweep(
+    file: Path,
+    name: str | None = None,
+    jobs: int = 1,
+    storage: str | None = None,
+    seed: int = 0,
+    retry_failed: bool = False,
+    quiet: bool = False,
+) -> int:
     """Run a W&B sweep file, the one that ``wandb sweep`` takes, or what is left of it.
 
+    Several runners may share a queue, on one machine or on many.
+
     Args:
-        file: The sweep file; its method is grid.
+        file: The sweep file.
         name: The folder below ``runs/``; by default the file's ``name:``, else its stem.
         jobs: How many trials run at once.
+        storage: URL of the queue's database; by default ``sweep.db`` in the sweep's folder.
+        seed: Of a random or Bayesian search.
+        retry_failed: Whether trials that failed before are tried again.
+        quiet: Whether to print the end alone.
 
     Returns:
         The exit code: 0 if all trials are finished, 130 if interrupted, else 1.
 
     Raises:
-        ValueError: The file, the name or the number of jobs is wrong, or the sweep runs already.
+        ValueError: The file, the name or the number of jobs is wrong, or the queue is of something
+            else.
+        OSError: The disk is full.
     """
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
-    sweep = read_sweep(file, name)
+    source = Source.read(file, name, seed)
+    sweep = source.sweep
     check_program(sweep)
     folder = ROOT / sweep.name
+    begun = storage is not None or (folder / "sweep.db").is_file()
+    if not begun:
+        check_parameters(sweep, source.new())
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder), Queue(folder / "sweep.db") as queue, Interrupts() as interrupts:
-        return Runner(sweep, folder, queue, jobs, interrupts).run()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ValueError(
-            f"{folder} is in use by another `vae-zoo sweep`: wait for it, or choose a --name"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    if not _has_space(folder):
+        raise OSError(f"{folder}: there is no space left on its disk: make some, and try again")
+    with (
+        Queue(storage or folder / "sweep.db", sweep.name, source.search) as queue,
+        Presence(queue, folder) as presence,
+        Interrupts() as interrupts,
+    ):
+        if begun:
+            check_parameters(sweep, source.new(queue.trials()))
+        queue.add(source.given)
+        runner = Runner(sweep, source, folder, queue, presence, interrupts, jobs, Display(quiet))
+        return runner.run(retry_failed)
 
 
 class Runner:
-    """One pass over a queue: starts trials, waits for them, notes how they end.
+    """One pass over a queue: takes trials, waits for them, notes how they end.
 
     Args:
-        sweep: The trials that are wanted; the queue may hold others, of an earlier file.
+        sweep: What the file asks for.
+        source: Its trials.
         folder: ``runs/<name>``.
         queue: Where the states are kept.
-        jobs: How many trials run at once.
+        presence: This runner among others.
         interrupts: Looked at between two steps.
+        jobs: How many trials run at once.
+        display: Shows what happens.
     """
 
     def __init__(
-        self, sweep: Sweep, folder: Path, queue: Queue, jobs: int, interrupts: Interrupts
+        self,
+        sweep: Sweep,
+        source: Source,
+        folder: Path,
+        queue: Queue,
+        presence: Presence,
+        interrupts: Interrupts,
+        jobs: int,
+        display: Display,
     ) -> None:
-        self.sweep, self.folder, self.queue, self.jobs = sweep, folder, queue, jobs
-        self.interrupts = interrupts
-        queue.add(sweep.trials)
-        wanted = {canonical(each) for each in sweep.trials}
-        known = queue.trials()
-        trials = [trial for trial in known if canonical(trial.parameters) in wanted]
-        self.others = len(known) - len(trials)
-        self.states: dict[str, State] = {trial.id: trial.state for trial in trials}
+        self.sweep, self.source, self.folder, self.jobs = sweep, source, folder, jobs
+        self.queue, self.presence, self.interrupts = queue, presence, interrupts
+        self.display = display
+        self.metric = Metric(sweep.metric, self._run_of) if sweep.metric else None
+        block = sweep.early_terminate
+        self.hyperband = Hyperband.from_config(block, sweep.goal) if block else None
+        self.free = list(range(jobs))  # slots, by which GPUs are dealt out
+        self.gpus = gpus()
         self.active: list[Attempt] = []
+        self.trials: list[Trial] = []
+        self.others = 0  # trials of an earlier version of the file
+        self.living: set[str] = set()  # runners
+        self.another_time: set[str] = set()  # trials that this runner tries no more
+        self.retried: set[str] = set()
         self.quick_failures = 0
-        self.todo = self._recover(trials)
-        texts = labels([trial.parameters for trial in trials])
-        self.display = Display(
-            {trial.id: text for trial, text in zip(trials, texts, strict=True)},
-            finished=list(self.states.values()).count("finished"),
-        )
+        self.reason = ""  # why no more trials are started
+        self._looked = -LOOK
 
-    def _recover(self, trials: list[Trial]) -> list[Trial]:
-        """Settle what an earlier runner left as running; what failed comes after what waits."""
-        for trial in trials:
-            run = Run(self.folder / trial.id)
-            if trial.state == "running" and not in_use(run):
-                self._end(trial, "finished" if finished(run) else "waiting")
-        todo = [trial for trial in trials if self.states[trial.id] != "finished"]
-        # An orphan takes its place among the jobs first.
-        order: list[State] = ["running", "waiting", "failed"]
-        return sorted(todo, key=lambda trial: order.index(self.states[trial.id]))
-
-    def run(self) -> int:
-        """Run until nothing is left, or an interrupt, or no hope."""
+    def run(self, retry_failed: bool = False) -> int:
+        """Run until nothing is left, or an interrupt, or no hope; return the exit code."""
         with self.display:
             try:
-                while (self.todo or self.active) and not self.interrupts.count:
-                    self._fill()
+                self._look(now=True)
+                if retry_failed:
+                    self.retried = {t.id for t in self.trials if t.state == "failed"}
+                while self._goes_on():
                     self._collect()
-                    if self._hopeless():
-                        break
+                    self._look()
+                    self._fill()
                     self.display.update()
                     time.sleep(POLL)
-                self._collect()
             finally:
                 self._stop()
         return self._report()
 
+    def _goes_on(self) -> bool:
+        if self.interrupts.count > 1:
+            return False
+        if self.active:
+            if self.interrupts.count:
+                self.display.say_once(
+                    "no new trials; those that run are waited for (Ctrl-C again: they are stopped, "
+                    "and go on another time)"
+                )
+            return True
+        if self.interrupts.count or self.reason:
+            return False
+        return len(self.trials) < self.source.total or any(map(self._is_open, self.trials))
+
+    def _is_open(self, trial: Trial) -> bool:
+        """Whether a trial is still to come to its end, here or at another runner."""
+        if trial.state == "waiting":
+            return trial.id not in self.another_time
+        return trial.state == "running" or trial.id in self.retried
+
+    def _look(self, now: bool = False) -> None:
+        """Look at the queue, from time to time, and at what the trials have logged."""
+        if not now and time.monotonic() < self._looked + LOOK:
+            return
+        self._looked = time.monotonic()
+        self.presence.beat()
+        self.living = self.presence.living()
+        known = self.queue.trials()
+        self.trials = [trial for trial in known if self.source.wants(trial)]
+        self.others = len(known) - len(self.trials)
+        texts = labels([trial.parameters for trial in self.trials])
+        named = dict(zip((trial.id for trial in self.trials), texts, strict=True))
+        states = [trial.state for trial in self.trials]
+        ended = {state: states.count(state) for state in ("finished", "stopped", "failed")}
+        self.display.know(named, ended, max(self.source.total, len(states)))
+        if self.metric and self.metric.reached(self.trials):
+            self.reason = f"{self.metric.name} has reached its target, {self.metric.target}"
+        if self.metric and self.hyperband:
+            self._terminate_early(self.metric, self.hyperband)
+
+    def _terminate_early(self, metric: Metric, hyperband: Hyperband) -> None:
+        mine = {attempt.run.id: attempt for attempt in self.active if attempt.process}
+        judged = [t.id for t in self.trials if t.state in ("running", "finished", "stopped")]
+        histories = {id: metric.history(id) for id in judged}
+        for id in hyperband.to_stop(histories, mine.keys()):
+            if not mine[id].judged:
+                mine[id].judged = True
+                mine[id].signal(signal.SIGTERM)
+
     def _fill(self) -> None:
-        while self.todo and len(self.active) < self.jobs:
-            trial = self.todo.pop(0)
-            run = Run(self.folder / trial.id)
-            # An orphan may have ended since: it is settled like one that ends from now on.
-            if self.states[trial.id] == "running" or in_use(run):
-                attempt = Attempt(trial, run)
+        while self.free and not self.interrupts.count and not self.reason:
+            if trial := self._next():
+                if self.queue.claim(trial, self.presence.id):
+                    self._begin(trial)
+            elif proposed := self._proposed():
+                self.queue.add(proposed)
             else:
-                self.queue.start(trial.id)
-                attempt = start(trial, run, self.sweep, self.jobs)
-            self.states[trial.id] = "running"
-            self.active.append(attempt)
-            self.display.started(attempt)
+                return
+            self._look(now=True)
+
+    def _next(self) -> Trial | None:
+        """The trial to take now: what a dead runner left, what waits, what is tried again."""
+        left = [t for t in self.trials if t.state == "running" and t.runner not in self.living]
+        waiting = [t for t in self.trials if t.state == "waiting" and self._is_open(t)]
+        failed = [t for t in self.trials if t.id in self.retried]
+        return next(iter([*left, *waiting, *failed]), None)
+
+    def _proposed(self) -> dict[str, Parameters]:
+        return self.source.propose(self.trials, self.metric) if self.metric else {}
+
+    def _begin(self, trial: Trial) -> None:
+        run = self._run_of(trial.id)
+        self.retried.discard(trial.id)
+        if in_use(run):  # an orphan, which outlived its runner
+            attempt = Attempt(trial, run)
+        elif trial.attempts and finished(run):  # it ended when its runner could not note it
+            self._end(trial, "finished")
+            self.display.say(f"finished  {trial.id}: it had come to its end before")
+            return
+        else:
+            attempt = start(trial, run, self.sweep, self.jobs, self._gpu(self.free[0]))
+        attempt.slot = self.free.pop(0)
+        self.active.append(attempt)
+        self.display.started(attempt)
+
+    def _gpu(self, slot: int) -> str | None:
+        return self.gpus[slot % len(self.gpus)] if self.gpus else None
+
+    def _run_of(self, id: str) -> Run:
+        return Run(self.folder / id)
 
     def _collect(self) -> None:
         for attempt in [attempt for attempt in self.active if not attempt.alive]:
             self.active.remove(attempt)
-            if attempt.process is None:
-                self._end(attempt.trial, "finished" if finished(attempt.run) else "waiting")
-                self.display.ended(attempt, state := self.states[attempt.trial.id])
-                if state == "waiting":
-                    self.todo.insert(0, attempt.trial)
-            elif code := attempt.process.returncode:
+            self.free = sorted([*self.free, attempt.slot])
+            state, reason = self._outcome(attempt)
+            code = attempt.process.returncode if attempt.process else None
+            self._end(attempt.trial, state, code)
+            self._look(now=True)
+            self.display.ended(attempt, state, reason)
+            if state == "failed":
                 self.quick_failures += attempt.seconds < QUICK
-                self._end(attempt.trial, "failed", code)
-                self.display.ended(attempt, "failed", _reason(code))
                 words = attempt.last_words().replace("\n", "\n    ")
                 self.display.say(f"    {words}")
-            else:
-                self._end(attempt.trial, "finished", code)
-                self.display.ended(attempt, "finished")
+                if self.quick_failures >= HOPELESS and not self._has_finished():
+                    self.reason = f"the first {HOPELESS} trials failed at once, as is said above"
+            elif state == "finished" and attempt.process:
                 for warning in attempt.warnings():  # nobody reads the log of what ended well
                     self.display.say(f"    {warning}")
+                self._check_metric(attempt.run)
+
+    def _outcome(self, attempt: Attempt) -> tuple[State, str]:
+        """How an attempt ended, and why."""
+        if attempt.process is None:
+            return ("finished" if finished(attempt.run) else "waiting"), ""
+        code = attempt.process.returncode
+        if code == 0:
+            return "finished", ""
+        if attempt.judged:
+            return "stopped", "early: others are better"
+        if code < 0 or code == STOPPED:
+            self.another_time.add(attempt.run.id)
+            number = -code if code < 0 else signal.SIGTERM
+            return "waiting", f"killed by {signal.Signals(number).name}"
+        if not _has_space(self.folder):
+            self.another_time.add(attempt.run.id)
+            self.reason = f"there is no space left on the disk of {self.folder}: make some"
+            return "waiting", self.reason
+        return "failed", f"exit code {code}"
+
+    def _check_metric(self, run: Run) -> None:
+        """Complain of a metric that runs do not log."""
+        if self.metric is None or self.metric.value(run.id) is not None:
+            return
+        try:
+            logged = Run(run.folder).summary
+        except (ValueError, OSError):
+            logged = {}
+        told = f"metric: no run logs {self.metric.name!r}. {suggest(self.metric.name, logged)}"
+        if self.source.bayes or self.hyperband:
+            self.reason = told
+        else:
+            self.display.say_once(f"    {told}")
+
+    def _has_finished(self) -> bool:
+        return any(trial.state == "finished" for trial in self.trials)
 
     def _end(self, trial: Trial, state: State, code: int | None = None) -> None:
-        self.queue.end(trial.id, state, code)
-        self.states[trial.id] = state
-
-    def _hopeless(self) -> bool:
-        return self.quick_failures >= HOPELESS and "finished" not in self.states.values()
+        self.queue.end(trial.id, self.presence.id, state, code)
 
     def _stop(self) -> None:
         """Stop what runs; it waits then, to go on another time. An orphan is left alone."""
         if any(attempt.process for attempt in self.active):
-            self.display.say("stopping the running trials (Ctrl-C again: at once, no checkpoint)")
+            self.display.say("stopping the running trials (Ctrl-C again: at once)")
         before = self.interrupts.count
         stop(self.active, lambda: self.interrupts.count > before)
         for attempt in self.active:
             if attempt.process is None:
                 self.display.say(f"trial {attempt.run.id} still runs, outside this sweep")
-            else:
-                # A stopped program may exit with 0 all the same.
+                continue
+            # A stopped program may exit with 0 all the same. What cannot be noted is found out by
+            # the next runner.
+            with suppress(ValueError):
                 self._end(attempt.trial, "finished" if finished(attempt.run) else "waiting")
 
     def _report(self) -> int:
-        states = list(self.states.values())
-        done, failed = states.count("finished"), states.count("failed")
-        say = self.display.say
-        say(f"{done} of {len(states)} trials finished, {failed} failed, in {self.folder}")
-        if self._hopeless() and done + failed < len(states):
-            say(f"stopped: the first {HOPELESS} trials failed at once, for the reason above")
+        self._look(now=True)
+        states = [trial.state for trial in self.trials]
+        count, total = states.count, max(self.source.total, len(states))
+        done = count("finished") + count("stopped")
+        say = self.display.conclude
+        ends = f"{count('failed')} failed"
+        if count("stopped"):
+            ends += f", {count('stopped')} stopped early"
+        say(f"{count('finished')} of {total} trials finished, {ends}, in {self.folder}")
+        if self.reason:
+            say(f"stopped: {self.reason}")
         if self.others:
             say(f"{self.others} more trials there are of an earlier version of the file")
-        if done < len(states):
-            say("the same command goes on with what is left, and tries again what failed")
-        if done:
+        if count("waiting") or len(states) < total:
+            say("the same command goes on with what is left")
+        if count("failed"):
+            say("--retry-failed tries again what failed")
+        if count("finished"):
             say(f"vae-zoo compare {shlex.quote(str(self.folder))}")
-        if done == len(states):
+        if done == total:
             return 0
         return 130 if self.interrupts.count else 1
 
 
-def _reason(code: int) -> str:
-    return f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
+def _has_space(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free >= SPARE

@@ -10,9 +10,11 @@ from typing import Any
 import yaml
 
 from vae_zoo.sweep.command import DEFAULT_COMMAND, check_command
+from vae_zoo.sweep.distributions import lossless
 from vae_zoo.sweep.validation import check_schema
 
 Parameters = dict[str, Any]
+METHODS = ("grid", "random", "bayes")
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,27 @@ class Sweep:
         command: The command of a trial, with W&B's macros.
         program: What ``${program}`` stands for.
         environment: What the file sets for each trial: its W&B project and entity.
-        trials: The parameters of each trial, nested, in order; the last parameter varies fastest.
+        method: ``grid``, ``random`` or ``bayes``.
+        space: The block below ``parameters:``.
+        run_cap: At most so many trials.
+        metric: What trials are judged by, if by anything: ``name`` and ``goal``.
+        early_terminate: The block of that name, if any.
     """
 
     name: str
     command: list[str]
     program: str | None
     environment: dict[str, str]
-    trials: list[Parameters]
+    method: str
+    space: dict[str, Any]
+    run_cap: int | None
+    metric: dict[str, Any] | None
+    early_terminate: dict[str, Any] | None
+
+    @property
+    def goal(self) -> str:
+        """``minimize`` or ``maximize``."""
+        return (self.metric or {}).get("goal", "minimize")  # type: ignore[no-any-return]
 
 
 def canonical(parameters: Parameters) -> str:
@@ -47,14 +62,15 @@ def read_sweep(file: Path, name: str | None = None) -> Sweep:
         name: The folder below ``runs/``; by default the file's ``name:``, else its stem.
 
     Raises:
-        ValueError: The file is absent or no YAML, breaks W&B's schema, or is no grid.
+        ValueError: The file is absent or no YAML, breaks W&B's schema, or asks for what cannot be
+            done here.
     """
     if not file.is_file():
         raise ValueError(f"{file} is no file: give a sweep file, as of `vae-zoo sweep sweep.yaml`")
     try:
         config = _load(file)
         check_schema(config)
-        _check_grid(config)
+        _check(config)
         sweep = Sweep(
             name=_folder_name(name if name is not None else config.get("name", file.stem)),
             command=[str(item) for item in config.get("command") or DEFAULT_COMMAND],
@@ -64,7 +80,11 @@ def read_sweep(file: Path, name: str | None = None) -> Sweep:
                 for key in ("project", "entity")
                 if key in config
             },
-            trials=expand(config["parameters"])[: config.get("run_cap")],
+            method=config["method"],
+            space=config["parameters"],
+            run_cap=config.get("run_cap"),
+            metric=config.get("metric"),
+            early_terminate=config.get("early_terminate"),
         )
         check_command(sweep.command, sweep.program)
     except ValueError as error:
@@ -102,17 +122,33 @@ def _repeated_keys(node: yaml.Node | None, seen: set[int]) -> Iterator[yaml.Node
             yield from _repeated_keys(item, seen)
 
 
-def _check_grid(config: dict[str, Any]) -> None:
-    for key in ("early_terminate", "scheduler", "metrics", "job", "image_uri"):
+def _check(config: dict[str, Any]) -> None:
+    for key in ("scheduler", "metrics", "job", "image_uri"):
         if key in config:
             raise ValueError(f"vae-zoo sweep has no {key}; `wandb sweep` runs this file")
-    if config["method"] != "grid":
+    if config["method"] not in METHODS:
         raise ValueError(
-            f"vae-zoo sweep runs grids, got method: {config['method']}; "
+            f"vae-zoo sweep has no method: {config['method']}, but {', '.join(METHODS)}; "
             "`wandb sweep` runs this file"
         )
     if "parameters" not in config:
-        raise ValueError("the key 'parameters' is missing: a grid needs at least one")
+        raise ValueError("the key 'parameters' is missing: a sweep needs at least one")
+    if config["method"] != "grid" and "run_cap" not in config:
+        raise ValueError(
+            f"method: {config['method']} never comes to an end: say with run_cap: how many trials "
+            "there are to be"
+        )
+    for key, asks in {
+        "method": config["method"] == "bayes",
+        "early_terminate": "early_terminate" in config,
+    }.items():
+        if asks and "metric" not in config:
+            raise ValueError(f"{key}: {config[key]} needs a metric to judge trials by: say which")
+    if config.get("metric", {}).get("impute_while_running", "false") != "false":
+        raise ValueError(
+            "metric.impute_while_running: vae-zoo sweep judges by the metric of finished trials "
+            "alone; `wandb sweep` runs this file"
+        )
 
 
 def expand(parameters: dict[str, Any], path: str = "parameters") -> list[Parameters]:
@@ -133,26 +169,14 @@ def _choices(block: dict[str, Any], path: str) -> list[Any]:
     choices = block["values"] if "values" in block else [block["value"]]
     seen = set()
     for value in choices:
-        text = _lossless(value, path)
+        try:
+            text = lossless(value)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
         if text in seen:
             raise ValueError(f"{path}.values lists {value!r} twice")
         seen.add(text)
     return list(choices)
-
-
-def _lossless(value: Any, path: str) -> str:
-    """The value's JSON text, from which the same value is read."""
-    try:
-        text = json.dumps(value, sort_keys=True, allow_nan=False)
-        same = json.loads(text) == value
-    except (TypeError, ValueError):
-        same = False
-    if not same:
-        raise ValueError(
-            f"{path}: {value!r} cannot be passed on as JSON. Use numbers, texts (in quotes), "
-            "true, false, null, and lists and mappings of them"
-        )
-    return text
 
 
 def _folder_name(name: str) -> str:

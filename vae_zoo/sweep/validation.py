@@ -15,6 +15,7 @@ from jsonschema import Draft7Validator, ValidationError
 from jsonschema.exceptions import best_match
 
 from vae_zoo.suggestion import did_you_mean
+from vae_zoo.sweep.distributions import distribution
 
 # The key that tells a parameter's kind, in the order in which they decide.
 _KINDS = {
@@ -117,6 +118,11 @@ def _explain_parameter(error: ValidationError) -> str:
     law = block.get("distribution")
     if "distribution" in block and law not in list(known["distribution"]):
         return f"{path}.distribution: unknown value {law!r}. {suggest(law, known['distribution'])}"
+    if block:
+        try:
+            distribution(block, path)
+        except ValueError as error:
+            return str(error)
     return f"{path} should hold `value`, `values` or `parameters`, got {block!r}"
 
 
