@@ -16,7 +16,7 @@ from vae_zoo import fit as training
 from vae_zoo.callbacks import pictures
 from vae_zoo.cli import main
 from vae_zoo.runs import Run
-from vae_zoo.sweep.space import read_sweep
+from vae_zoo.sweep.source import Source
 
 SMALL = [
     "fit",
@@ -272,9 +272,9 @@ SWEEPS = [file for file in SWEEPS if file.stem != "text"]  # on other data, in t
 
 @pytest.mark.parametrize("file", SWEEPS, ids=lambda file: file.stem)
 def test_every_trial_of_our_sweeps_trains(file):
-    sweep = read_sweep(file)
-    command = sweep.command[2:-1]  # without ${env}, ${program} and ${args_json}
-    for trial in sweep.trials:
+    source = Source.read(file)
+    command = source.sweep.command[2:-1]  # without ${env}, ${program} and ${args_json}
+    for trial in source.new():
         if trial["seed_everything"] == 0:
             assert run(*command, json.dumps(trial), "--trainer.fast_dev_run", "true") == 0
 

@@ -14,7 +14,7 @@ from vae_zoo.cli import main
 from vae_zoo.packaged import find
 from vae_zoo.restore import restore
 from vae_zoo.runs import Run, replace
-from vae_zoo.sweep.space import read_sweep
+from vae_zoo.sweep.source import Source
 
 SHORT = [
     *("--trainer.max_epochs", "1"),
@@ -324,8 +324,8 @@ def interrupt(*args):
 @pytest.mark.filterwarnings("ignore:.* rises for .* steps, but the training ends after 1,")
 def test_every_trial_of_the_sweep_of_texts_trains():
     Path("own.txt").write_text(LINE * 40)
-    sweep = read_sweep(Path(find("sweeps", "text")))
-    assert sweep.command[2:-1] == [
+    source = Source.read(Path(find("sweeps", "text")))
+    assert source.sweep.command[2:-1] == [
         "fit",
         "--config",
         "base",
@@ -334,6 +334,6 @@ def test_every_trial_of_the_sweep_of_texts_trains():
         "--config",
     ]
     small = ["--data.path", "own.txt", "--data.length", 20, "--data.batch_size", 10]
-    for trial in sweep.trials:
+    for trial in source.new():
         words = ["-c", "base", "-c", "experiment/text", "-c", json.dumps(trial), *small]
         assert run("fit", *words, "--trainer.fast_dev_run", "true") == 0

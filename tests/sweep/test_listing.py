@@ -93,7 +93,6 @@ def test_a_random_search_is_listed_by_its_seed_and_a_bayesian_one_is_refused(wor
         listed()
 
 
-@pytest.mark.xfail(strict=True, reason="lists the trials of the queue, whatever the file and seed")
 def test_another_search_than_that_of_the_queue_is_not_listed(workplace, listed):
     space = {"seed": {"min": 0.0, "max": 1.0}, "broken": {"value": True}}
     run_sweep(workplace.write(space, method="random", run_cap=1))

@@ -178,7 +178,6 @@ def test_a_database_holds_several_sweeps_and_tells_their_status(workplace, stora
         Queue(storage, "third")
 
 
-@pytest.mark.xfail(run=False, reason="any table trials is taken for ours; a connection stays open")
 def test_a_database_that_others_use_too_is_no_old_queue(storage):
     import psycopg
 

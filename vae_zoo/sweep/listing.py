@@ -54,7 +54,10 @@ def list_trials(file: Path, name: str | None, storage: str | None, seed: int) ->
 def _trials(source: Source, storage: str | None, folder: Path) -> list[Trial]:
     known, address = [], storage or folder / "sweep.db"
     if isinstance(address, str) or address.is_file():
-        with suppress(NoSweepError), Queue(address, source.sweep.name) as queue:
+        with (
+            suppress(NoSweepError),
+            Queue(address, source.sweep.name, source.search, create=False) as queue,
+        ):
             known = [trial for trial in queue.trials() if source.wants(trial)]
     there = {trial.key for trial in known}
     new = {key: each for key, each in source.given.items() if key not in there}

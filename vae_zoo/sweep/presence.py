@@ -28,12 +28,12 @@ class Presence:
     def __init__(self, queue: Queue, folder: Path) -> None:
         self.queue, self.folder = queue, folder / ".runners"
         self.id = secrets.token_hex(8)
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.folder / self.id, timeout=0)
         self._beaten = time.monotonic()
         self._heard: dict[str, tuple[int, float]] = {}  # beats of others, and since when
 
     def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
         self.queue.join(self.id, host())
         return self
@@ -57,8 +57,9 @@ class Presence:
     def _lives(self, id: str, runner: Runner) -> bool:
         machine, boot = host().rsplit("/", 1)
         its_machine, its_boot = runner.host.rsplit("/", 1)
-        if its_machine == machine:
-            return its_boot == boot and is_held(self.folder / id)
+        # Of another boot it is dead, unless that is another machine of the same name.
+        if its_machine == machine and (its_boot == boot or (self.folder / id).exists()):
+            return is_held(self.folder / id)
         beats, since = self._heard.get(id, (-1, 0.0))
         if runner.beats != beats:
             self._heard[id] = runner.beats, time.monotonic()

@@ -150,7 +150,10 @@ def gpus() -> list[str]:
     if not (program := shutil.which("nvidia-smi")):
         return []
     asked = [program, "--query-gpu=index", "--format=csv,noheader"]
-    told = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    except subprocess.TimeoutExpired:  # of a driver that hangs
+        return []
     return told.stdout.split() if told.returncode == 0 else []
 
 

@@ -16,14 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from sqlalchemy import Connection, create_engine, inspect, make_url, select, update
+from sqlalchemy import Connection, create_engine, inspect, make_url, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy.schema import CreateTable
 
 from vae_zoo.sweep.space import Parameters
 from vae_zoo.sweep.tables import RUNNERS, SWEEPS, TABLES, TRIALS, VERSION
 
 PASSWORD = re.compile(r"//[^/@]*@")
+LOCK = 0x7AE_200  # of PostgreSQL, by which runners make the tables one after the other
 State = Literal["waiting", "running", "finished", "failed", "stopped"]
 
 
@@ -67,15 +69,18 @@ class Queue:
         url: Of the database: ``postgresql://…``, or the path of an SQLite file. What is not there
             yet is made.
         sweep: Name of the sweep: a database may hold several.
-        search: What its trials are drawn from; a queue of others is refused. None is for a sweep
-            that is there, whatever its search.
+        search: What its trials are drawn from; a queue of others is refused. None is any search, of
+            a sweep that is there.
+        create: Whether to make the tables and the sweep where they are not there.
 
     Raises:
         ValueError: The database cannot be opened, or is of something else, of another version or
-            of another search, or has no such sweep.
+            of another search, or has no such sweep and is not to be given one.
     """
 
-    def __init__(self, url: str | Path, sweep: str, search: str | None = None) -> None:
+    def __init__(
+        self, url: str | Path, sweep: str, search: str | None = None, create: bool = True
+    ) -> None:
         self.sweep = sweep
         try:
             address = make_url(f"sqlite:///{url}" if isinstance(url, Path) else url)
@@ -89,32 +94,32 @@ class Queue:
             ) from error
         dialect = sqlite if address.get_backend_name() == "sqlite" else postgresql
         self._insert = dialect.insert
-        self._refuse_older()
-        if search is not None:
-            self._create()
-        with self._begin() as connection:
-            self._check(connection, search)
+        try:
+            self._open(search, create and search is not None)
+        except BaseException:
+            self._engine.dispose()
+            raise
 
-    def _refuse_older(self) -> None:
+    def _open(self, search: str | None, create: bool) -> None:
         with self._begin() as connection:
-            if inspect(connection).has_table("trials"):
+            # In a shared database a table of that name is another program's.
+            if self._engine.name == "sqlite" and inspect(connection).has_table("trials"):
                 raise ValueError(
                     f"{self.shown} was made by an older version of vae_zoo: finish the sweep with "
                     "that one, or move the file away"
                 )
-
-    def _create(self) -> None:
-        try:
-            TABLES.create_all(self._engine)
-        except DatabaseError:  # another runner was faster, by a moment; or it is none
-            with self._begin() as connection:
-                TABLES.create_all(connection)
+        with self._begin() as connection:
+            if create:
+                if self._engine.name == "postgresql":  # where making a table is no single step
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+                for table in TABLES.sorted_tables:
+                    connection.execute(CreateTable(table, if_not_exists=True))
+                given = {"name": self.sweep, "version": VERSION, "search": search or ""}
+                connection.execute(self._insert(SWEEPS).values(given).on_conflict_do_nothing())
+            self._check(connection, search)
 
     def _check(self, connection: Connection, search: str | None) -> None:
-        """Refuse a queue of another version or search; note those of a new one."""
-        if search is not None:
-            given = {"name": self.sweep, "version": VERSION, "search": search}
-            connection.execute(self._insert(SWEEPS).values(given).on_conflict_do_nothing())
+        """Refuse a queue of another version or search."""
         known = None
         if inspect(connection).has_table(SWEEPS.name):
             known = connection.execute(select(SWEEPS).where(SWEEPS.c.name == self.sweep)).first()

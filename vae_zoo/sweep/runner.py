@@ -124,6 +124,7 @@ class Runner:
         self.retried: set[str] = set()
         self.quick_failures = 0
         self.reason = ""  # why no more trials are started
+        self.reached = False  # the metric's target
         self._looked = -LOOK
 
     def run(self, retry_failed: bool = False) -> int:
@@ -179,6 +180,7 @@ class Runner:
         ended = {state: states.count(state) for state in ("finished", "stopped", "failed")}
         self.display.know(named, ended, max(self.source.total, len(states)))
         if self.metric and self.metric.reached(self.trials):
+            self.reached = True
             self.reason = f"{self.metric.name} has reached its target, {self.metric.target}"
         if self.metric and self.hyperband:
             self._terminate_early(self.metric, self.hyperband)
@@ -322,13 +324,13 @@ class Runner:
             say(f"stopped: {self.reason}")
         if self.others:
             say(f"{self.others} more trials there are of an earlier version of the file")
-        if count("waiting") or len(states) < total:
+        if not self.reached and (count("waiting") or len(states) < total):
             say("the same command goes on with what is left")
         if count("failed"):
             say("--retry-failed tries again what failed")
         if count("finished"):
             say(f"vae-zoo compare {shlex.quote(str(self.folder))}")
-        if done == total:
+        if done == total or self.reached:
             return 0
         return 130 if self.interrupts.count else 1
 
