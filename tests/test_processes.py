@@ -93,6 +93,7 @@ def test_an_interrupted_run_says_how_to_go_on_with_it(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in background
     )
     while not list(tmp_path.glob("runs/*/*/checkpoints/last.ckpt")):
         assert process.poll() is None
