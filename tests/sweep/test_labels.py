@@ -30,3 +30,8 @@ def test_dotted_names_are_nested_ones():
 
 def test_a_single_trial_differs_in_nothing():
     assert labels([trial("KL", 0)]) == [""]
+
+
+def test_numbers_that_a_search_draws_are_short_and_those_of_a_file_as_they_are():
+    trials = [{"weight": 2.9618064611922987}, {"weight": 0.0625}]
+    assert labels(trials) == ["weight=2.962", "weight=0.0625"]

@@ -8,6 +8,7 @@ from typing import Any
 from vae_zoo.sweep.space import Parameters
 
 Path = tuple[str, ...]
+DIGITS = 6  # of a number that somebody wrote
 
 
 def labels(trials: Sequence[Parameters]) -> list[str]:
@@ -45,4 +46,7 @@ def _word(path: Path, name: str, value: Any) -> str:
     if isinstance(value, str):
         last = value.rpartition(".")[2]
         return last if path[-1] == "class_path" or last[:1].isupper() else f"{name}={value}"
-    return f"{name}={json.dumps(value)}"
+    text = json.dumps(value)
+    if isinstance(value, float) and len(text) > DIGITS:  # as a search draws them
+        text = f"{value:.4g}"
+    return f"{name}={text}"
