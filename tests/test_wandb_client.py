@@ -203,32 +203,59 @@ def test_the_pictures_of_a_trial_are_uploaded(swept):
         assert_has_the_pictures(received, run)
 
 
+def begin_agent(folder, server, path, *words, **more):
+    """Start an agent, and wait until its trial has logged something."""
+    agent = subprocess.Popen(
+        [BIN / "wandb", "agent", "--count", "1", *words, path],
+        cwd=folder,
+        env=environment(folder, server, WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL="1", **more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while not any(received.history for received in server.runs.values()):
+        assert agent.poll() is None, agent.communicate()[0]
+        time.sleep(0.1)
+    return agent
+
+
 def test_a_run_that_the_agent_is_told_to_stop_ends_early_and_not_as_finished(tmp_path):
     with server_that_knows_all_calls() as server:
         _, path = begin_sweep(tmp_path, server, "divergences", trials=1, max_epochs=2000)
-        agent = subprocess.Popen(
-            [BIN / "wandb", "agent", "--count", "1", path],
-            cwd=tmp_path,
-            env=environment(tmp_path, server, WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL="1"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            while not any(received.history for received in server.runs.values()):
-                assert agent.poll() is None
-                time.sleep(0.1)
-        finally:
-            server.stops.update(server.runs)
-            printed, _ = agent.communicate(timeout=90)
+        agent = begin_agent(tmp_path, server, path)
+        server.stops.update(server.runs)
+        printed, _ = agent.communicate(timeout=90)
     [(id, received)] = server.runs.items()
     run = Run(tmp_path / "runs" / SWEEP / id)
     assert f"Stop: {id}" in printed
     assert f"Kill: {id}" not in printed  # which comes after 30 seconds
     [code] = received.exit_codes
     assert code != 0
+    assert not received.preempting
     assert received.last["epoch"] < 1999
     assert not run.finished
+
+
+def test_a_run_that_slurm_preempts_is_given_out_again_and_goes_on(tmp_path):
+    with server_that_knows_all_calls() as server:
+        _, path = begin_sweep(tmp_path, server, "divergences", trials=1, max_epochs=300)
+        slurm = {"SLURM_JOB_ID": "7"}
+        agent = begin_agent(tmp_path, server, path, "--forward-signals", **slurm)
+        agent.terminate()
+        agent.communicate(timeout=90)
+        [(id, received)] = server.runs.items()
+        assert received.preempting
+        [first] = received.exit_codes
+        assert first != 0
+        before = received.last["epoch"]
+        call(tmp_path, server, "wandb", "agent", "--count", "1", path, **slurm)
+    run = Run(tmp_path / "runs" / SWEEP / id)
+    assert run.finished
+    assert received.exit_codes == [first, 0]
+    epochs = [row["epoch"] for row in received.history if "val/elbo" in row]
+    assert epochs == sorted({*epochs})
+    assert before < 299 == epochs[-1]
+    assert received.config == received.parameters | {"resolved": run.config}
 
 
 def test_sync_sends_a_run_that_was_made_without_a_network(tmp_path):

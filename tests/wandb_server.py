@@ -36,6 +36,7 @@ class Received:
     streams: dict[str, list[str]] = field(default_factory=dict)  # lines, by the file's name
     files: dict[str, bytes] = field(default_factory=dict)
     exit_codes: list[int] = field(default_factory=list)
+    preempting: bool = False
 
     @property
     def config(self) -> dict[str, Any]:
@@ -46,6 +47,11 @@ class Received:
     def history(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.streams.get("wandb-history.jsonl", [])]
 
+    def counts(self, kind: str) -> dict[str, Any]:
+        """How much there is of a kind of lines, and the last of them."""
+        lines = self.streams.get(f"wandb-{kind}.jsonl", [])
+        return {f"{kind}LineCount": len(lines), f"{kind}Tail": json.dumps(lines[-1:])}
+
     @property
     def last(self) -> dict[str, Any]:
         """The last value of all that was logged."""
@@ -55,7 +61,8 @@ class Received:
 class Server(ThreadingHTTPServer):
     """Answers what the client of W&B 0.31 asks.
 
-    Its one sweep gives the combinations of a grid to its agent, one after the other.
+    Its one sweep gives the combinations of a grid to its agent, one after the other, and before
+    them runs that were preempted.
     """
 
     daemon_threads = True
@@ -108,8 +115,15 @@ class Server(ThreadingHTTPServer):
 
         The run is made ahead of its time, with the parameters as its configuration, as W&B does.
         """
-        if running or not self.left:
+        if running:
             return [{"type": "stop", "run_id": id} for id in running if id in self.stops]
+        for id, run in self.runs.items():
+            if run.preempting and run.exit_codes[-1:] not in ([], [0]):
+                run.preempting = False
+                program = self.sweep["program"]
+                return [{"type": "resume", "run_id": id, "program": program, "args": run.whole_config}]
+        if not self.left:
+            return []
         id, parameters = f"trial{len(self.runs)}", self.left.pop(0)
         args = {name: {"value": value} for name, value in parameters.items()}
         self.runs[id] = Received(parameters, whole_config=args)
@@ -127,7 +141,10 @@ class Server(ThreadingHTTPServer):
             "wandbConfig": json.dumps(run.whole_config.get("_wandb", {}).get("value", {})),
             "sweepName": run.metadata.get("sweep"),
             "project": project(run.metadata.get("project")),
-            "historyLineCount": len(run.history),
+            "summaryMetrics": json.dumps(run.last),
+            **run.counts("history"),
+            **run.counts("events"),
+            "logLineCount": len(run.streams.get("output.log", [])),
         }
 
     def handle_error(self, *_: Any) -> None:
@@ -139,6 +156,7 @@ class Server(ThreadingHTTPServer):
         """Take lines of what a run logs, each at its place, or word of its end."""
         for name, lines in chunk.get("files", {}).items():
             self.runs[id].streams.setdefault(name, [])[lines["offset"] :] = lines["content"]
+        self.runs[id].preempting |= chunk.get("preempting", False)
         if chunk.get("complete"):
             self.runs[id].exit_codes.append(chunk["exitcode"])
 

@@ -78,6 +78,8 @@ def main(arguments: Sequence[str]) -> None:
         except MisconfigurationException as error:  # a wrong option of Lightning's trainer
             raise ValueError(" ".join(str(error).split())) from error
         except SIGTERMException as end:  # whose own code is that of a run that came to its end
+            if "SLURM_JOB_ID" in os.environ and wandb.run is not None:
+                wandb.run.mark_preempting()  # an agent is given it again
             raise SystemExit(128 + signal.SIGTERM) from end
 
 
@@ -98,6 +100,7 @@ def quieten() -> None:
         "LightningCLI's args parameter is intended",
         ".*sync_dist=True",  # the terms are reduced over ranks before they are logged
         "Be aware that when using `ckpt_path`, callbacks used",
+        "The `srun` command is available",  # which need not be how a trial is started
     ):
         warnings.filterwarnings("ignore", message=message)
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
@@ -404,15 +407,20 @@ class CLI(LightningCLI):
         print(f"{self.run.folder}: {what} on {type(self.datamodule).__name__}")
 
     def _log_best(self) -> None:
-        """Log ``best/val_elbo`` and ``best/val_loss``: the terms of the epoch of best.ckpt."""
-        rows = [row for row in Run(self.run.folder).rows if "val/loss" in row]
-        if not rows or not self.trainer.is_global_zero:
+        """Log ``best/val_elbo`` and the like: what was logged of the epoch of best.ckpt."""
+        rows = Run(self.run.folder).rows
+        epochs = [row for row in rows if "val/loss" in row]
+        if not epochs or not self.trainer.is_global_zero:
             return
-        best = min(rows, key=lambda row: row["val/loss"]) if self.model.comparable else rows[-1]
+        best = epochs[-1]
+        if self.model.comparable:
+            best = min(epochs, key=lambda row: row["val/loss"])
         metrics = {"epoch": best["epoch"]} | {
-            f"best/val_{term}": best[f"val/{term}"]
-            for term in ("elbo", "loss")
-            if f"val/{term}" in best
+            name.replace("val/", "best/val_"): value
+            for row in rows
+            if row.get("epoch") == best["epoch"]
+            for name, value in row.items()
+            if name.startswith("val/")
         }
         for logger in self.trainer.loggers:
             logger.log_metrics(metrics, self.trainer.global_step - 1)

@@ -1,5 +1,7 @@
 """A parser that finds packaged configs, and complains by an exception instead of its usage."""
 
+import json
+import os
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,14 +18,18 @@ class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
         """Merge the config into what is there."""
         path = config_path(values)
+        written_out = path[0] == "{"
         try:
-            config = yaml.safe_load(Path(path).read_text() if path[0] != "{" else path)
+            config = yaml.safe_load(path if written_out else Path(path).read_text())
         except yaml.YAMLError as error:
             raise ComplaintError(f"{values:.60} is no valid YAML: {error}") from error
         if not isinstance(config, dict):
             raise ComplaintError(
                 f"{values:.60} should hold a mapping of options, got {config!r:.60}"
             )
+        if written_out and "WANDB_SWEEP_ID" in os.environ:
+            # W&B hands a preempted trial out again with all that its run's configuration holds.
+            path = json.dumps({k: v for k, v in config.items() if k not in ("_wandb", "resolved")})
         super().__call__(parser, cfg, path, option_string)
 
 

@@ -1,3 +1,4 @@
 from .cost import Cost as Cost
 from .pictures import Pictures as Pictures
 from .progress import Progress as Progress
+from .rate_gap import RateGap as RateGap

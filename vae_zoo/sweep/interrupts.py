@@ -13,6 +13,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
+        self.exit_code = 0  # of a program that was so interrupted
 
     def __enter__(self) -> Self:
         # What is ignored, as under nohup, stays so.
@@ -28,4 +29,5 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _notice(self, number: int, _frame: FrameType | None) -> None:
+        self.exit_code = 128 + number
         self.count += 1 if number == signal.SIGINT or self.count else 2

@@ -134,7 +134,8 @@ def start(trial: Trial, run: Run, sweep: Sweep, jobs: int, gpu: str | None = Non
 def environment(sweep: Sweep, id: str, jobs: int, gpu: str | None = None) -> dict[str, str]:
     """What a trial finds in its environment: the user's wish goes before the file's and ours."""
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if jobs > 1 else {}
-    inherited = dict(os.environ)
+    # A trial is no task of Slurm's: were it taken for one, it could not start processes of its own.
+    inherited = {name: value for name, value in os.environ.items() if name != "SLURM_NTASKS"}
     # So that `vae-zoo` is found without an activated environment.
     path = [str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)]
     own = {"WANDB_RUN_ID": id, "VAE_ZOO_NAME": sweep.name, "PATH": os.pathsep.join(path)}

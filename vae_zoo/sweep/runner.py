@@ -52,7 +52,7 @@ def run_sweep(
         quiet: Whether to print the end alone.
 
     Returns:
-        The exit code: 0 if all trials are finished, 130 if interrupted, else 1.
+        The exit code: 0 if all trials are finished, 128 + the signal that interrupted it, else 1.
 
     Raises:
         ValueError: The file, the name or the number of jobs is wrong, or the queue is of something
@@ -332,7 +332,7 @@ class Runner:
             say(f"vae-zoo compare {shlex.quote(str(self.folder))}")
         if done == total or self.reached:
             return 0
-        return 130 if self.interrupts.count else 1
+        return self.interrupts.exit_code or 1
 
 
 def _has_space(folder: Path) -> bool:
