@@ -9,16 +9,20 @@
 #SBATCH --ntasks=1
 #SBATCH --cpus-per-task=2
 #SBATCH --time=04:00:00
-#SBATCH --signal=TERM@60
+#SBATCH --signal=B:TERM@60
 #SBATCH --requeue
 #SBATCH --open-mode=append
 
 if [ -f "$1" ]; then
     eval "set -- $(sed -n "${SLURM_ARRAY_TASK_ID}p" "$1")"
 fi
-srun "$@"
+"$@" &
+trap 'told=yes; kill -TERM $!' TERM  # a minute before the time limit; preemption reaches all
+wait $!
 code=$?
-if [ $code -eq 143 ]; then  # told to end by SIGTERM, and not finished
+if [ $told ]; then
+    wait $!
+    code=$?
     scontrol requeue "$SLURM_JOB_ID"
 fi
 exit $code

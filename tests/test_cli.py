@@ -266,7 +266,7 @@ def test_every_small_config_trains(file):
     assert not Path("runs").exists()
 
 
-SWEEPS = sorted(Path(__file__).parents[1].glob("sweeps/*.yaml"))
+SWEEPS = sorted(Path(__file__).parents[1].glob("sweeps/**/*.yaml"))
 SWEEPS = [file for file in SWEEPS if file.stem != "text"]  # on other data, in test_generation.py
 
 
@@ -275,7 +275,7 @@ def test_every_trial_of_our_sweeps_trains(file):
     source = Source.read(file)
     command = source.sweep.command[2:-1]  # without ${env}, ${program} and ${args_json}
     for trial in source.new():
-        if trial["seed_everything"] == 0:
+        if trial.get("seed_everything", 0) == 0:
             assert run(*command, json.dumps(trial), "--trainer.fast_dev_run", "true") == 0
 
 
@@ -540,6 +540,37 @@ def test_the_best_epoch_of_a_critic_that_learns_on_is_the_last():
     assert losses.index(min(losses)) < 2, "the last epoch should have a greater loss"
     assert done.summary["best/val_loss"] == losses[-1]
     assert torch.load(done.checkpoints / "best.ckpt", weights_only=True)["epoch"] == 2
+
+
+RATE_GAP = ["--trainer.callbacks", "vae_zoo.callbacks.RateGap", "--trainer.callbacks.rate"]
+
+
+def test_the_gap_to_a_rate_is_logged_of_every_epoch_and_of_the_best():
+    run(*SMALL, "--trainer.max_epochs", 3, *RATE_GAP, 2)
+    done = only_run()
+    rates = [row["val/kl"] for row in done.rows if "val/kl" in row]
+    gaps = [row["val/rate_gap"] for row in done.rows if "val/rate_gap" in row]
+    assert len(gaps) == 3
+    assert gaps == pytest.approx([abs(2 - rate) for rate in rates])
+    best = done.summary["best/val_kl"]
+    assert done.summary["best/val_rate_gap"] == pytest.approx(abs(2 - best))
+
+
+def test_the_gap_to_a_rate_is_refused_where_there_is_none(capsys):
+    assert run(*SMALL, *RATE_GAP, -1) == 2
+    assert "rate must be finite and non-negative, got -1" in capsys.readouterr().err
+    point = ["--model.posterior", "Deterministic", "--model.regularizer", "MMD"]
+    assert run(*SMALL, *point, *RATE_GAP, 2) == 2
+    assert "RateGap needs a rate, which a Deterministic posterior lacks" in capsys.readouterr().err
+
+
+def test_what_wandb_adds_to_the_parameters_of_a_preempted_trial_is_left_out(monkeypatch, capsys):
+    again = ["--config", '{"_wandb": {"m": []}, "resolved": {"seed": 1}, "seed_everything": 5}']
+    assert run(*SMALL, *again) == 2
+    assert "_wandb" in capsys.readouterr().err
+    monkeypatch.setenv("WANDB_SWEEP_ID", "agent")
+    assert run(*SMALL, *again) == 0
+    assert only_run().config["seed_everything"] == 5
 
 
 def test_a_last_batch_of_one_example_joins_the_one_before():

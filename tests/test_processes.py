@@ -201,3 +201,49 @@ def test_a_run_that_is_told_to_end_has_a_checkpoint_and_does_not_count_as_finish
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 143
     assert not only_run(tmp_path).finished
+
+
+FULL_DISK = """
+set -e
+mkdir disk
+mount -t tmpfs -o size=120m tmpfs disk
+cd disk
+fit="$VAE_ZOO fit --scorecard false --trainer.accelerator cpu"
+$fit -c base --trainer.max_epochs 2
+cp runs/*/*/checkpoints/last.ckpt before.ckpt
+head -c 200M /dev/zero > filling || true
+! $fit --resume runs/digits-kl/* --trainer.max_epochs 4
+cmp runs/*/*/checkpoints/last.ckpt before.ckpt
+! $VAE_ZOO sweep ../s.yaml
+rm filling
+$fit --resume runs/digits-kl/* --trainer.max_epochs 4
+$VAE_ZOO sweep ../s.yaml
+"""
+TRIVIAL = """
+method: grid
+parameters: {a: {values: [1]}}
+program: "true"
+command: ["${program}"]
+"""
+
+
+def test_what_a_full_disk_stops_is_named_torn_nowhere_and_goes_on(tmp_path):
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs a small disk, and may not mount one here")
+    (tmp_path / "s.yaml").write_text(TRIVIAL)
+    done = subprocess.run(
+        ["unshare", "-rm", "bash", "-c", FULL_DISK],
+        cwd=tmp_path,
+        env=os.environ | {"VAE_ZOO": " ".join(COMMAND), "WANDB_MODE": "disabled"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("vae-zoo: error")]
+    assert len(errors) == 2
+    assert "No space left on device: 'runs/digits-kl/" in errors[0]
+    assert "runs/s: there is no space left on its disk" in errors[1]
+    assert "Traceback" not in done.stderr
+    assert "1 of 1 trials finished" in done.stdout

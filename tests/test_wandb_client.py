@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -76,10 +77,13 @@ def call(folder, server, *words, **more):
     return done.stdout
 
 
-def begin_sweep(folder, server, name, trials, **trainer):
-    """Send one of our sweep files, cut to some short trials; return them, and the sweep's path."""
+def begin_sweep(folder, server, name, trials, *own, **trainer):
+    """Send one of our sweep files, cut to some short trials; return them, and the sweep's path.
+
+    The last models of the file are tried, or those of one's own.
+    """
     config = yaml.safe_load((SWEEPS / f"{name}.yaml").read_text())
-    models = config["parameters"]["model"]["values"]
+    models = [*own] or config["parameters"]["model"]["values"]
     settings = {key: {"value": value} for key, value in {**TRAINER, **trainer}.items()}
     config["parameters"] = last_values(config["parameters"]) | {
         "model": {"values": models[-trials:]},
@@ -219,6 +223,21 @@ def begin_agent(folder, server, path, *words, **more):
     return agent
 
 
+def clients_of(agent):
+    """The processes of W&B's client that an agent and its run have started."""
+    found = subprocess.run(
+        ["ps", "-eo", "pid,ppid,comm"], capture_output=True, text=True, check=True
+    )
+    table = [line.split(maxsplit=2) for line in found.stdout.splitlines()[1:]]
+    below = {str(agent)}
+    for pid, parent, _ in table:  # children come after their parents
+        if parent in below:
+            below.add(pid)
+    clients = [int(pid) for pid, _, name in table if pid in below and "wandb-core" in name]
+    assert clients
+    return clients
+
+
 def test_a_run_that_the_agent_is_told_to_stop_ends_early_and_not_as_finished(tmp_path):
     with server_that_knows_all_calls() as server:
         _, path = begin_sweep(tmp_path, server, "divergences", trials=1, max_epochs=2000)
@@ -236,11 +255,15 @@ def test_a_run_that_the_agent_is_told_to_stop_ends_early_and_not_as_finished(tmp
     assert not run.finished
 
 
-def test_a_run_that_slurm_preempts_is_given_out_again_and_goes_on(tmp_path):
+@pytest.mark.parametrize("client", ["lives", "dies"])
+def test_a_run_that_slurm_preempts_is_given_out_again_and_goes_on(tmp_path, client):
     with server_that_knows_all_calls() as server:
         _, path = begin_sweep(tmp_path, server, "divergences", trials=1, max_epochs=300)
         slurm = {"SLURM_JOB_ID": "7"}
         agent = begin_agent(tmp_path, server, path, "--forward-signals", **slurm)
+        if client == "dies":  # as where all processes of a job get the signal
+            for pid in clients_of(agent.pid):
+                os.kill(pid, signal.SIGTERM)
         agent.terminate()
         agent.communicate(timeout=90)
         [(id, received)] = server.runs.items()
@@ -256,6 +279,47 @@ def test_a_run_that_slurm_preempts_is_given_out_again_and_goes_on(tmp_path):
     assert epochs == sorted({*epochs})
     assert before < 299 == epochs[-1]
     assert received.config == received.parameters | {"resolved": run.config}
+
+
+WITNESS = """
+import os
+from pathlib import Path
+
+from vae_zoo.regularizers import KL
+
+
+class Witness(KL):
+    \"\"\"Writes down what each process was given.\"\"\"
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__(weight)
+        Path(f"rank{os.environ.get('LOCAL_RANK', 0)}.txt").write_text(str(weight))
+"""
+
+
+@pytest.mark.parametrize("by", ["agent", "runner"])
+def test_the_processes_of_a_trial_are_one_run_with_one_configuration(tmp_path, by):
+    (tmp_path / "mine.py").write_text(WITNESS)
+    regularizer = {"class_path": "mine.Witness", "init_args": {"weight": 2.5}}
+    ranks = {"strategy": "ddp", "devices": 2}
+    with server_that_knows_all_calls() as server:
+        model = {"regularizer": regularizer}
+        _, path = begin_sweep(tmp_path, server, "divergences", 1, model, **ranks)
+        if by == "agent":
+            call(tmp_path, server, "wandb", "agent", "--count", "1", path)
+        else:
+            call(tmp_path, server, "vae-zoo", "sweep", "divergences.yaml")
+    ranks = [file.read_text() for file in sorted(tmp_path.glob("rank*.txt"))]
+    assert ranks == ["2.5", "2.5"]
+    [file] = tmp_path.glob("runs/*/*/config.yaml")
+    run = Run(file.parent)
+    [(id, received)] = server.runs.items()
+    assert id == run.id
+    assert received.exit_codes == [0]
+    config = received.config["resolved"] if by == "agent" else received.config
+    assert config == run.config
+    assert config["trainer"]["devices"] == 2
+    assert_has_all_terms(received, run)
 
 
 def test_sync_sends_a_run_that_was_made_without_a_network(tmp_path):

@@ -121,7 +121,9 @@ class Server(ThreadingHTTPServer):
             if run.preempting and run.exit_codes[-1:] not in ([], [0]):
                 run.preempting = False
                 program = self.sweep["program"]
-                return [{"type": "resume", "run_id": id, "program": program, "args": run.whole_config}]
+                return [
+                    {"type": "resume", "run_id": id, "program": program, "args": run.whole_config}
+                ]
         if not self.left:
             return []
         id, parameters = f"trial{len(self.runs)}", self.left.pop(0)

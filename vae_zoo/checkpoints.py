@@ -2,15 +2,33 @@
 
 from collections.abc import Mapping
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
 import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from vae_zoo.data import DataModule
-from vae_zoo.runs import Run
+from vae_zoo.runs import Run, replace
 from vae_zoo.vae import VAE
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside the one that it replaces, and then exchanges them.
+
+    Lightning writes it where temporary files lie: copied from there to another disk, which is full,
+    it would be torn, and the one before gone.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        buffer = BytesIO()
+        torch.save(checkpoint, buffer)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        replace(Path(path), buffer.getvalue())
 
 
 def check_finite(model: VAE, path: Path) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import jsonargparse
-import wandb
 import yaml
 from filelock import Timeout
 from lightning import Callback, Trainer
@@ -24,6 +23,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
@@ -31,7 +31,7 @@ from torch import distributed
 
 from vae_zoo.callbacks import Cost, Pictures, Progress
 from vae_zoo.catalogue import FAMILIES
-from vae_zoo.checkpoints import load_state, load_weights, read_checkpoint
+from vae_zoo.checkpoints import WholeCheckpoints, load_state, load_weights, read_checkpoint
 from vae_zoo.data import DataModule
 from vae_zoo.data.reading import labels_file
 from vae_zoo.errors import explain, flatten, locate
@@ -46,7 +46,13 @@ from vae_zoo.profiler import NoProfiler
 from vae_zoo.runs import ROOT, Run, replace
 from vae_zoo.scorecard import ScoreCard
 from vae_zoo.vae import VAE
-from vae_zoo.weights_and_biases import WeightsAndBiases, add_settings, score_metrics
+from vae_zoo.weights_and_biases import (
+    WeightsAndBiases,
+    add_settings,
+    finish,
+    hand_back,
+    score_metrics,
+)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -78,14 +84,11 @@ def main(arguments: Sequence[str]) -> None:
         except MisconfigurationException as error:  # a wrong option of Lightning's trainer
             raise ValueError(" ".join(str(error).split())) from error
         except SIGTERMException as end:  # whose own code is that of a run that came to its end
-            if "SLURM_JOB_ID" in os.environ and wandb.run is not None:
-                wandb.run.mark_preempting()  # an agent is given it again
             raise SystemExit(128 + signal.SIGTERM) from end
 
 
 def _finish_wandb(kind: type[BaseException] | None, *_: Any) -> None:
-    if wandb.run is not None:
-        wandb.finish(exit_code=0 if kind is None else 1)
+    finish(exit_code=0 if kind is None else 1)
 
 
 def quieten() -> None:
@@ -228,8 +231,13 @@ class CLI(LightningCLI):
         bar = sys.stdout.isatty() if bar is None else bar  # in a file, it is control characters
         if bar and not any(isinstance(callback, ProgressBar) for callback in callbacks):
             callbacks.append(Progress())
+        plugins = self.config_init.fit.trainer.plugins or []
+        plugins = [*(plugins if isinstance(plugins, list) else [plugins])]
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            plugins.append(WholeCheckpoints())
         return super().instantiate_trainer(
             callbacks=callbacks,
+            plugins=plugins,
             enable_progress_bar=bar,
             profiler=self.config_init.fit.trainer.profiler or NoProfiler(),
             logger=self._loggers(self.config_init.fit.trainer.logger),
@@ -249,9 +257,13 @@ class CLI(LightningCLI):
         path = ckpt_path or (str(last) if last.is_file() else None)
         try:
             self.trainer.fit(model, datamodule=datamodule, ckpt_path=path, weights_only=True)
-        except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
+        except (KeyboardInterrupt, SystemExit) as end:  # Lightning turns the one into the other
             if self.trainer.is_global_zero and last.is_file():
                 print(f"stopped; `vae-zoo fit --resume {self.run.folder}` goes on where it was")
+            if isinstance(end, SIGTERMException):
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it has been heard
+                if "SLURM_JOB_ID" in os.environ:
+                    hand_back(self.run)
             raise
         self._log_best()
         best = self.run.checkpoints / "best.ckpt"

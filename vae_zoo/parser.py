@@ -10,6 +10,7 @@ import yaml
 from lightning.pytorch.cli import LightningArgumentParser
 
 from vae_zoo.packaged import find
+from vae_zoo.runs import RESERVED
 
 
 class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined, misc]
@@ -29,7 +30,7 @@ class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
             )
         if written_out and "WANDB_SWEEP_ID" in os.environ:
             # W&B hands a preempted trial out again with all that its run's configuration holds.
-            path = json.dumps({k: v for k, v in config.items() if k not in ("_wandb", "resolved")})
+            path = json.dumps({k: v for k, v in config.items() if k not in RESERVED})
         super().__call__(parser, cfg, path, option_string)
 
 

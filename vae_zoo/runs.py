@@ -16,6 +16,7 @@ from filelock import FileLock
 
 ROOT = Path("runs")
 STAGES = ("train", "val", "test")
+RESERVED = {"_wandb", "resolved"}  # what a trial's configuration on W&B has, that no sweep gave it
 
 
 @dataclass(frozen=True)
@@ -140,11 +141,17 @@ def check_new(path: Path | None) -> None:
 
 
 def replace(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: It cannot be written, as on a full disk.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
         temporary.replace(path)
+    except OSError as error:  # which may lack the name
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

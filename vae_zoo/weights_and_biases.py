@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class WeightsAndBiases(WandbLogger):
             settings=wandb.Settings(silent=mode != "online", init_timeout=30),
         )
         del self._wandb_init["anonymous"]  # the client warns of it, even where it is None
+        self._lost = False  # whether the client's process has died
 
     @property
     @rank_zero_experiment
@@ -72,6 +74,28 @@ class WeightsAndBiases(WandbLogger):
     @rank_zero_only
     def log_hyperparams(self, params: Any) -> None:
         """Do nothing: the run was begun with its complete configuration."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        self._unless_lost(lambda: super(WeightsAndBiases, self).log_metrics(metrics, step))
+
+    @rank_zero_only
+    def log_image(
+        self, key: str, images: list[Any], step: int | None = None, **kwargs: Any
+    ) -> None:
+        self._unless_lost(
+            lambda: super(WeightsAndBiases, self).log_image(key, images, step, **kwargs)
+        )
+
+    def _unless_lost(self, log: Callable[[], None]) -> None:
+        """Log, as long as there is a client: a run does not end with it."""
+        if self._lost:
+            return
+        try:
+            log()
+        except ConnectionError:
+            self._lost = True
+            print("the process of W&B's client has ended: the run goes on without it")
 
 
 def score_metrics(card: ScoreCard) -> dict[str, float]:
@@ -99,6 +123,35 @@ def log_scores(run: Run, card: ScoreCard) -> None:
         wandb.finish()
     except wandb.Error as error:
         print(f"W&B did not take the score card of {run.folder}: {error}")
+
+
+def finish(exit_code: int) -> bool:
+    """Tell W&B that the run has ended, if there is one; say whether the client lived to take it."""
+    if wandb.run is None:
+        return True
+    try:
+        wandb.finish(exit_code=exit_code)
+        return True
+    except ConnectionError:
+        with suppress(ConnectionError):
+            wandb.teardown()  # or it fails when Python exits, with a traceback
+        wandb.run = None
+        return False
+
+
+def hand_back(run: Run) -> None:
+    """Have W&B give a trial that was preempted to an agent again.
+
+    What ends a job may have ended the client before: then another one says it.
+    """
+    if wandb.run is None:
+        return
+    with suppress(ConnectionError):
+        wandb.run.mark_preempting()
+    if not finish(exit_code=1):
+        os.environ.pop("WANDB_SERVICE", None)  # of an agent, whose own client is gone
+        WeightsAndBiases(run, run.config).experiment.mark_preempting()
+        finish(exit_code=1)
 
 
 def kept(run: Run) -> dict[str, Any]:

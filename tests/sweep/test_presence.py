@@ -4,8 +4,8 @@ import time
 import pytest
 from filelock import FileLock
 
+from vae_zoo.sweep import agenda, run_sweep
 from vae_zoo.sweep import presence as module
-from vae_zoo.sweep import run_sweep, runner
 from vae_zoo.sweep.presence import Presence, host
 from vae_zoo.sweep.queue import Queue
 from vae_zoo.sweep.space import canonical
@@ -74,7 +74,7 @@ def test_a_runner_beats_from_time_to_time(queue, presence, monkeypatch):
 def far(workplace, monkeypatch):
     """A sweep of one trial, which a runner of another machine has claimed."""
     monkeypatch.setattr(module, "SILENCE", 0.5)
-    monkeypatch.setattr(runner, "LOOK", 0.1)
+    monkeypatch.setattr(agenda, "LOOK", 0.1)
     workplace.write({"seed": {"value": 0}})
     workplace.runs.mkdir(parents=True)
     with Queue(workplace.runs / "sweep.db", "grid", "grid") as queue:

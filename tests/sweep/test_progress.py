@@ -38,8 +38,7 @@ def test_a_bar_follows_its_trial(tmp_path, monkeypatch):
     (tmp_path / "metrics.csv").write_text("epoch,val/elbo\n1,-2.5\n")
     run = Run(tmp_path)
     display = progress.Display()
-    ended = {"finished": 1, "stopped": 0, "failed": 0}
-    display.know({run.id: "KL", "other": "MMD"}, ended, 2)
+    display.know({run.id: "KL", "other": "MMD"}, finished=1, over=1, count=2)
     display.started(Attempt(Trial(run.id, "", {}, "running", 0), run))
     display.update()
     total, bar = display.bars.tasks

@@ -161,15 +161,17 @@ def test_ctrl_c_once_lets_the_running_trials_finish_and_starts_no_new_ones(workp
     assert workplace.states() == ["finished", "finished", "waiting"]
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGINT] * 2, [signal.SIGTERM]])
+@pytest.mark.parametrize(
+    ("signals", "code"), [([signal.SIGINT] * 2, 130), ([signal.SIGTERM] * 2, 143)]
+)
 def test_ctrl_c_twice_stops_the_trials_and_the_same_command_goes_on(
-    workplace, two_wait, runner, signals
+    workplace, two_wait, runner, signals, code
 ):
     for number in signals:
         two_wait.send_signal(number)
-        time.sleep(0.3)
+        time.sleep(0.05)
     said, _ = two_wait.communicate(timeout=30)
-    assert two_wait.returncode == 130
+    assert two_wait.returncode == code
     assert "the same command goes on" in said
     assert workplace.states() == ["waiting"] * 3
     assert len(list(workplace.runs.glob("*/stopped.txt"))) == 2  # by SIGTERM
@@ -190,7 +192,7 @@ def test_a_trial_deaf_to_sigterm_is_killed_after_the_grace(workplace, monkeypatc
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    assert run_sweep(workplace.write(seeds(1, wait=True, deaf=True))) == 130
+    assert run_sweep(workplace.write(seeds(1, wait=True, deaf=True))) == 143
     thread.join()
     assert workplace.states() == ["waiting"]
     pid = int(next(workplace.runs.glob("*/starts.txt")).read_text())
@@ -322,6 +324,8 @@ def test_a_trial_has_one_thread_only_where_several_run(workplace, monkeypatch):
     assert (several["WANDB_RUN_ID"], several["VAE_ZOO_NAME"]) == ("abc", "grid")
     assert several["WANDB_PROJECT"] == "theirs"
     assert several["PATH"].startswith(str(Path(sys.executable).parent))
+    monkeypatch.setenv("SLURM_NTASKS", "1")  # as in a job, of which a trial is no task
+    assert "SLURM_NTASKS" not in environment(sweep, "abc", jobs=1)
     monkeypatch.setenv("WANDB_PROJECT", "mine")
     assert environment(sweep, "abc", jobs=1)["WANDB_PROJECT"] == "mine"
 

@@ -3,7 +3,7 @@ from collections import namedtuple
 
 import pytest
 
-from vae_zoo.sweep import run_sweep, runner
+from vae_zoo.sweep import agenda, run_sweep, runner
 from vae_zoo.sweep.search import Bayes
 
 SPACE = {"seed": {"min": 0.0, "max": 1.0}}
@@ -13,7 +13,7 @@ ELBO = {"name": "test/elbo", "goal": "maximize"}
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
     monkeypatch.setattr(runner, "POLL", 0.02)
-    monkeypatch.setattr(runner, "LOOK", 0.1)
+    monkeypatch.setattr(agenda, "LOOK", 0.1)
 
 
 def seeds(*values, **others):

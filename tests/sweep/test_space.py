@@ -97,6 +97,8 @@ BAD = {
     "method: grid\nparameters: {a: {parameters: {b: {vale: 1}}}}": "a.parameters.b. Did you",
     "method: grid\nparameters: {a: {distribution: unform}}": "'unform'. Did you mean uniform?",
     "method: grid\nparameters: {a b: {value: 1}}": "the name 'a b' in parameters",
+    "method: grid\nparameters: {_wandb: {value: 1}}": "parameters._wandb: W&B locks what a sweep",
+    "method: grid\nparameters: {resolved: {value: 1}}": "`vae-zoo fit` could not write resolved",
     "method: grid\nparameters: {1: {value: 1}}": "the key 1 should be a text",
     "method: grid\nname: 3\nparameters: {a: {value: 1}}": "name should be a text, got 3",
     "method: grid\nrun_cap: 0\nparameters: {a: {value: 1}}": "run_cap: 0 is less than",

@@ -6,7 +6,8 @@ from typing import Self
 
 
 class Interrupts:
-    """Counts Ctrl-C, so that none hits in the middle of a change; SIGTERM and SIGHUP count twice.
+    """Counts Ctrl-C, so that none hits in the middle of a change; SIGTERM and SIGHUP count as two,
+    however often a scheduler sends them.
 
     One asks for no new trials, two for the end of those that run, three for an end at once.
     """
@@ -30,4 +31,4 @@ class Interrupts:
 
     def _notice(self, number: int, _frame: FrameType | None) -> None:
         self.exit_code = 128 + number
-        self.count += 1 if number == signal.SIGINT or self.count else 2
+        self.count = self.count + 1 if number == signal.SIGINT else max(self.count, 2)

@@ -6,6 +6,7 @@ from typing import Any
 from vae_zoo.runs import Run
 from vae_zoo.sweep.queue import Trial
 from vae_zoo.sweep.space import Parameters
+from vae_zoo.sweep.validation import suggest
 
 ENDED = ("finished", "failed", "stopped")
 
@@ -54,6 +55,16 @@ class Metric:
             if (value := values.get(trial.id)) is not None:
                 results.append((trial.parameters, value))
         return results
+
+    def complaint(self, id: str) -> str:
+        """What is wrong if a trial that ended well has not logged the metric."""
+        if self.value(id) is not None:
+            return ""
+        try:
+            logged = self.run_of(id).summary
+        except (ValueError, OSError):
+            logged = {}
+        return f"metric: no run logs {self.name!r}. {suggest(self.name, logged)}"
 
     def reached(self, trials: Sequence[Trial]) -> bool:
         """Whether a trial has reached the target, if there is one."""

@@ -1,7 +1,6 @@
 """What a user sees of a running sweep: bars on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Mapping
 from typing import Self
 
 from rich.console import Console
@@ -92,10 +91,9 @@ class Display:
         self._began = self._looked = time.monotonic()
         self._before: int | None = None  # trials that had ended when this began
 
-    def know(self, labels: dict[str, str], ended: Mapping[str, int], count: int) -> None:
-        """Be told of all trials, and of how many have ended, here or elsewhere, by their states."""
-        self.labels, self.count = labels, count
-        self.finished, self.over = ended["finished"], sum(ended.values())
+    def know(self, labels: dict[str, str], finished: int, over: int, count: int) -> None:
+        """Be told of all trials, and of how many are finished, or over for whatever reason."""
+        self.labels, self.finished, self.over, self.count = labels, finished, over, count
         if self._before is None:
             self._before = self.over
         self.bars.update(self.total, completed=self.over, total=count)

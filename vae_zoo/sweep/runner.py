@@ -1,6 +1,5 @@
 """Run the trials of a sweep on this machine, some at a time, and go on after any interruption."""
 
-import shlex
 import shutil
 import signal
 import time
@@ -8,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vae_zoo.runs import ROOT, Run
+from vae_zoo.sweep.agenda import Agenda
 from vae_zoo.sweep.hyperband import Hyperband
 from vae_zoo.sweep.interrupts import Interrupts
 from vae_zoo.sweep.labels import labels
@@ -17,12 +17,11 @@ from vae_zoo.sweep.process import Attempt, check_program, finished, gpus, in_use
 from vae_zoo.sweep.progress import Display
 from vae_zoo.sweep.queue import Queue, State, Trial
 from vae_zoo.sweep.rehearsal import check_parameters
+from vae_zoo.sweep.report import report
 from vae_zoo.sweep.source import Source
-from vae_zoo.sweep.space import Parameters, Sweep
-from vae_zoo.sweep.validation import suggest
+from vae_zoo.sweep.space import Parameters
 
 POLL = 0.1  # seconds between two looks at the processes
-LOOK = 1.0  # and between two looks at the queue and at what running trials have logged
 QUICK = 60.0  # seconds within which a program that cannot work fails
 HOPELESS = 3  # as many quick failures, and nothing finished: the program cannot work
 SPARE = 64 * 2**20  # bytes that a disk must have left
@@ -79,7 +78,8 @@ def run_sweep(
         if begun:
             check_parameters(sweep, source.new(queue.trials()))
         queue.add(source.given)
-        runner = Runner(sweep, source, folder, queue, presence, interrupts, jobs, Display(quiet))
+        agenda = Agenda(queue, source, presence)
+        runner = Runner(source, folder, agenda, interrupts, jobs, Display(quiet))
         return runner.run(retry_failed)
 
 
@@ -87,11 +87,9 @@ class Runner:
     """One pass over a queue: takes trials, waits for them, notes how they end.
 
     Args:
-        sweep: What the file asks for.
-        source: Its trials.
+        source: What the file asks for.
         folder: ``runs/<name>``.
-        queue: Where the states are kept.
-        presence: This runner among others.
+        agenda: What there is to do.
         interrupts: Looked at between two steps.
         jobs: How many trials run at once.
         display: Shows what happens.
@@ -99,33 +97,26 @@ class Runner:
 
     def __init__(
         self,
-        sweep: Sweep,
         source: Source,
         folder: Path,
-        queue: Queue,
-        presence: Presence,
+        agenda: Agenda,
         interrupts: Interrupts,
         jobs: int,
         display: Display,
     ) -> None:
-        self.sweep, self.source, self.folder, self.jobs = sweep, source, folder, jobs
-        self.queue, self.presence, self.interrupts = queue, presence, interrupts
-        self.display = display
+        self.source, self.sweep, self.folder, self.jobs = source, source.sweep, folder, jobs
+        self.agenda, self.interrupts, self.display = agenda, interrupts, display
+        self.queue, self.id = agenda.queue, agenda.presence.id
+        sweep = source.sweep
         self.metric = Metric(sweep.metric, self._run_of) if sweep.metric else None
         block = sweep.early_terminate
         self.hyperband = Hyperband.from_config(block, sweep.goal) if block else None
         self.free = list(range(jobs))  # slots, by which GPUs are dealt out
         self.gpus = gpus()
         self.active: list[Attempt] = []
-        self.trials: list[Trial] = []
-        self.others = 0  # trials of an earlier version of the file
-        self.living: set[str] = set()  # runners
-        self.another_time: set[str] = set()  # trials that this runner tries no more
-        self.retried: set[str] = set()
         self.quick_failures = 0
         self.reason = ""  # why no more trials are started
         self.reached = False  # the metric's target
-        self._looked = -LOOK
 
     def run(self, retry_failed: bool = False) -> int:
         """Run until nothing is left, or an interrupt, or no hope; return the exit code."""
@@ -133,7 +124,7 @@ class Runner:
             try:
                 self._look(now=True)
                 if retry_failed:
-                    self.retried = {t.id for t in self.trials if t.state == "failed"}
+                    self.agenda.retry_failed()
                 while self._goes_on():
                     self._collect()
                     self._look()
@@ -142,7 +133,11 @@ class Runner:
                     time.sleep(POLL)
             finally:
                 self._stop()
-        return self._report()
+        self._look(now=True)
+        report(self.agenda, self.folder, self.reason, self.reached, self.display.conclude)
+        if self.reached or self.agenda.count("finished", "stopped") == self.agenda.total:
+            return 0
+        return self.interrupts.exit_code or 1
 
     def _goes_on(self) -> bool:
         if self.interrupts.count > 1:
@@ -154,32 +149,18 @@ class Runner:
                     "and go on another time)"
                 )
             return True
-        if self.interrupts.count or self.reason:
-            return False
-        return len(self.trials) < self.source.total or any(map(self._is_open, self.trials))
-
-    def _is_open(self, trial: Trial) -> bool:
-        """Whether a trial is still to come to its end, here or at another runner."""
-        if trial.state == "waiting":
-            return trial.id not in self.another_time
-        return trial.state == "running" or trial.id in self.retried
+        return not self.interrupts.count and not self.reason and self.agenda.is_open
 
     def _look(self, now: bool = False) -> None:
         """Look at the queue, from time to time, and at what the trials have logged."""
-        if not now and time.monotonic() < self._looked + LOOK:
+        if not self.agenda.look(now):
             return
-        self._looked = time.monotonic()
-        self.presence.beat()
-        self.living = self.presence.living()
-        known = self.queue.trials()
-        self.trials = [trial for trial in known if self.source.wants(trial)]
-        self.others = len(known) - len(self.trials)
-        texts = labels([trial.parameters for trial in self.trials])
-        named = dict(zip((trial.id for trial in self.trials), texts, strict=True))
-        states = [trial.state for trial in self.trials]
-        ended = {state: states.count(state) for state in ("finished", "stopped", "failed")}
-        self.display.know(named, ended, max(self.source.total, len(states)))
-        if self.metric and self.metric.reached(self.trials):
+        trials = self.agenda.trials
+        texts = labels([trial.parameters for trial in trials])
+        named = dict(zip((trial.id for trial in trials), texts, strict=True))
+        over = self.agenda.count("finished", "stopped", "failed")
+        self.display.know(named, self.agenda.count("finished"), over, self.agenda.total)
+        if self.metric and self.metric.reached(trials):
             self.reached = True
             self.reason = f"{self.metric.name} has reached its target, {self.metric.target}"
         if self.metric and self.hyperband:
@@ -187,7 +168,8 @@ class Runner:
 
     def _terminate_early(self, metric: Metric, hyperband: Hyperband) -> None:
         mine = {attempt.run.id: attempt for attempt in self.active if attempt.process}
-        judged = [t.id for t in self.trials if t.state in ("running", "finished", "stopped")]
+        states = ("running", "finished", "stopped")
+        judged = [trial.id for trial in self.agenda.trials if trial.state in states]
         histories = {id: metric.history(id) for id in judged}
         for id in hyperband.to_stop(histories, mine.keys()):
             if not mine[id].judged:
@@ -196,8 +178,8 @@ class Runner:
 
     def _fill(self) -> None:
         while self.free and not self.interrupts.count and not self.reason:
-            if trial := self._next():
-                if self.queue.claim(trial, self.presence.id):
+            if trial := self.agenda.next():
+                if self.agenda.claim(trial):
                     self._begin(trial)
             elif proposed := self._proposed():
                 self.queue.add(proposed)
@@ -205,19 +187,11 @@ class Runner:
                 return
             self._look(now=True)
 
-    def _next(self) -> Trial | None:
-        """The trial to take now: what a dead runner left, what waits, what is tried again."""
-        left = [t for t in self.trials if t.state == "running" and t.runner not in self.living]
-        waiting = [t for t in self.trials if t.state == "waiting" and self._is_open(t)]
-        failed = [t for t in self.trials if t.id in self.retried]
-        return next(iter([*left, *waiting, *failed]), None)
-
     def _proposed(self) -> dict[str, Parameters]:
-        return self.source.propose(self.trials, self.metric) if self.metric else {}
+        return self.source.propose(self.agenda.trials, self.metric) if self.metric else {}
 
     def _begin(self, trial: Trial) -> None:
         run = self._run_of(trial.id)
-        self.retried.discard(trial.id)
         if in_use(run):  # an orphan, which outlived its runner
             attempt = Attempt(trial, run)
         elif trial.attempts and finished(run):  # it ended when its runner could not note it
@@ -249,7 +223,7 @@ class Runner:
                 self.quick_failures += attempt.seconds < QUICK
                 words = attempt.last_words().replace("\n", "\n    ")
                 self.display.say(f"    {words}")
-                if self.quick_failures >= HOPELESS and not self._has_finished():
+                if self.quick_failures >= HOPELESS and not self.agenda.count("finished"):
                     self.reason = f"the first {HOPELESS} trials failed at once, as is said above"
             elif state == "finished" and attempt.process:
                 for warning in attempt.warnings():  # nobody reads the log of what ended well
@@ -266,34 +240,25 @@ class Runner:
         if attempt.judged:
             return "stopped", "early: others are better"
         if code < 0 or code == STOPPED:
-            self.another_time.add(attempt.run.id)
+            self.agenda.another_time.add(attempt.run.id)
             number = -code if code < 0 else signal.SIGTERM
             return "waiting", f"killed by {signal.Signals(number).name}"
         if not _has_space(self.folder):
-            self.another_time.add(attempt.run.id)
+            self.agenda.another_time.add(attempt.run.id)
             self.reason = f"there is no space left on the disk of {self.folder}: make some"
             return "waiting", self.reason
         return "failed", f"exit code {code}"
 
     def _check_metric(self, run: Run) -> None:
         """Complain of a metric that runs do not log."""
-        if self.metric is None or self.metric.value(run.id) is not None:
-            return
-        try:
-            logged = Run(run.folder).summary
-        except (ValueError, OSError):
-            logged = {}
-        told = f"metric: no run logs {self.metric.name!r}. {suggest(self.metric.name, logged)}"
-        if self.source.bayes or self.hyperband:
-            self.reason = told
-        else:
-            self.display.say_once(f"    {told}")
-
-    def _has_finished(self) -> bool:
-        return any(trial.state == "finished" for trial in self.trials)
+        if self.metric and (complaint := self.metric.complaint(run.id)):
+            if self.source.bayes or self.hyperband:
+                self.reason = complaint
+            else:
+                self.display.say_once(f"    {complaint}")
 
     def _end(self, trial: Trial, state: State, code: int | None = None) -> None:
-        self.queue.end(trial.id, self.presence.id, state, code)
+        self.queue.end(trial.id, self.id, state, code)
 
     def _stop(self) -> None:
         """Stop what runs; it waits then, to go on another time. An orphan is left alone."""
@@ -309,30 +274,6 @@ class Runner:
             # the next runner.
             with suppress(ValueError):
                 self._end(attempt.trial, "finished" if finished(attempt.run) else "waiting")
-
-    def _report(self) -> int:
-        self._look(now=True)
-        states = [trial.state for trial in self.trials]
-        count, total = states.count, max(self.source.total, len(states))
-        done = count("finished") + count("stopped")
-        say = self.display.conclude
-        ends = f"{count('failed')} failed"
-        if count("stopped"):
-            ends += f", {count('stopped')} stopped early"
-        say(f"{count('finished')} of {total} trials finished, {ends}, in {self.folder}")
-        if self.reason:
-            say(f"stopped: {self.reason}")
-        if self.others:
-            say(f"{self.others} more trials there are of an earlier version of the file")
-        if not self.reached and (count("waiting") or len(states) < total):
-            say("the same command goes on with what is left")
-        if count("failed"):
-            say("--retry-failed tries again what failed")
-        if count("finished"):
-            say(f"vae-zoo compare {shlex.quote(str(self.folder))}")
-        if done == total or self.reached:
-            return 0
-        return self.interrupts.exit_code or 1
 
 
 def _has_space(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """Random and Bayesian search over the parameters of a sweep file."""
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from operator import getitem
@@ -47,7 +48,8 @@ class Bayes:
     """Proposes trials by expected improvement under a Gaussian process.
 
     The process sees each number as its quantile u of the parameter's own distribution, so that
-    ``log_uniform`` is searched by order of magnitude and a ``normal`` mostly near its mean. Its
+    ``log_uniform`` is searched by order of magnitude and a ``normal`` mostly near its mean. It
+    takes the metric for a function of the parameters, as it is of a run with a given seed. Its
     state is the results alone: the same seed, number, results and running trials give the same
     proposal on the same machine.
 
@@ -116,12 +118,15 @@ class Bayes:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         space = {_name(path): _range(leaf) for path, leaf in self._searched.items()}
-        study = optuna.create_study(
-            direction=optuna.study.StudyDirection[self.goal.upper()],
-            sampler=optuna.samplers.GPSampler(
-                seed=Random(f"{self.seed} {number}").getrandbits(32), n_startup_trials=1
-            ),
-        )
+        with warnings.catch_warnings():  # that the last option may change
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = optuna.samplers.GPSampler(
+                seed=Random(f"{self.seed} {number}").getrandbits(32),
+                n_startup_trials=1,
+                deterministic_objective=True,
+            )
+        direction = optuna.study.StudyDirection[self.goal.upper()]
+        study = optuna.create_study(direction=direction, sampler=sampler)
         for trial, value in results:
             study.add_trial(
                 create_trial(value=value, params=self._coordinates(trial), distributions=space)

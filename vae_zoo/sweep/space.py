@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from vae_zoo.runs import RESERVED
 from vae_zoo.sweep.command import DEFAULT_COMMAND, check_command
 from vae_zoo.sweep.distributions import lossless
 from vae_zoo.sweep.validation import check_schema
@@ -133,6 +134,11 @@ def _check(config: dict[str, Any]) -> None:
         )
     if "parameters" not in config:
         raise ValueError("the key 'parameters' is missing: a sweep needs at least one")
+    for name in RESERVED & config["parameters"].keys():
+        raise ValueError(
+            f"parameters.{name}: W&B locks what a sweep sets, and `vae-zoo fit` could not write "
+            f"{name} there: choose another name"
+        )
     if config["method"] != "grid" and "run_cap" not in config:
         raise ValueError(
             f"method: {config['method']} never comes to an end: say with run_cap: how many trials "
