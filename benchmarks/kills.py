@@ -35,7 +35,7 @@ SWEEP = {
         "seed_everything": {"values": [0, 1, 2, 3]},
         "scorecard": {"value": False},
         "trainer": {
-            "value": {"max_epochs": 60, "logger": False},
+            "value": {"max_epochs": 80, "logger": False},
         },
         "model": {
             "values": [

@@ -16,7 +16,8 @@ from filelock import FileLock
 
 ROOT = Path("runs")
 STAGES = ("train", "val", "test")
-RESERVED = {"_wandb", "resolved"}  # what a trial's configuration on W&B has, that no sweep gave it
+# What a trial's configuration on W&B has, that no sweep gave it.
+RESERVED = {"_wandb", "resolved", "zoo"}
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,9 @@ def replace(path: Path, content: str | bytes) -> None:
     try:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
         temporary.replace(path)
-    except OSError as error:  # which may lack the name
+    except OSError as error:
+        if error.filename or error.errno is None:
+            raise
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -58,7 +58,7 @@ def test_one_seed_has_the_number_of_its_card_and_its_own_error(runs):
     runs.card(runs.write("a"), likelihood={"elbo": (-20.123456, 0.52)})
     found, _ = tables(runs.path)
     [row] = found["likelihood"].rows
-    assert row.cells == [("−20.12 ± 0.52", "", -20.123456, "")]
+    assert row.cells == [("−20.12 ± 0.52", "", -20.123456, "", "")]
     assert row.hover == (
         "one seed: ± is its own standard error, over examples; "
         "1,000 examples, noise seed 0, of p(x)"
@@ -143,7 +143,7 @@ def test_what_a_deterministic_posterior_has_not_is_absent_with_the_reason(runs):
     runs.card(points, likelihood=runs.part_of_card("likelihood", {"reconstruction": 9.0}, absent))
     table = tables(runs.path)[0]["likelihood"]
     cells = column(table, "elbo")
-    assert cells["KL β=1 · Deterministic"] == ("–", POINT, None, "")
+    assert cells["KL β=1 · Deterministic"] == ("–", POINT, None, "", "")
     assert cells["KL β=1 · DiagonalNormal"].order == -20.0
     assert f"– {POINT}" in table.notes
     assert f"No rate, bits per dimension: {POINT}." in table.notes

@@ -20,7 +20,7 @@ def test_the_table_fits_80_columns_with_whole_numbers(zoo):
         len(re.findall(r"-\d\d\.\d\d±\d\.\d\d +\d+\.\d\d±\d\.\d\d +\d+\.\d\d±\d\.\d\d", text)) == 6
     )
     assert "…" not in text
-    assert not re.search(r"\.\d{3}", text)
+    assert not re.search(r"\.\d{3}", text.partition("ELBO: ")[0])
 
 
 def test_names_are_whole_where_there_is_room(zoo):

@@ -10,12 +10,13 @@ from vae_zoo.comparison.reading import read
 from vae_zoo.comparison.terminal import show
 
 
-def compare(folders: Sequence[Path], output: Path | None = None) -> Path:
+def compare(folders: Sequence[Path], output: Path | None = None, reference: str = "") -> Path:
     """Compare the runs in or below some folders.
 
     Args:
         folders: Folders of runs, or folders that hold such folders.
         output: The page to write, ``comparison.html`` in the first folder by default.
+        reference: Label of the group that others are held against, as ``KL β=1``.
 
     Returns:
         The page's path.
@@ -28,7 +29,7 @@ def compare(folders: Sequence[Path], output: Path | None = None) -> Path:
     target = folders[0] / "comparison.html" if output is None else output
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise ValueError(f"output must be a file in a folder that exists, got {output}")
-    comparison = read(folders)
+    comparison = read(folders, reference)
     console = Console()
     show(comparison, console)
     write(comparison, target)

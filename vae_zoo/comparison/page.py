@@ -13,7 +13,9 @@ from plotly import graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from vae_zoo.comparison import table
+from vae_zoo.comparison.answer import Answer
 from vae_zoo.comparison.curves import curves
+from vae_zoo.comparison.difference_table import difference_rows
 from vae_zoo.comparison.groups import Group
 from vae_zoo.comparison.rate_distortion import rate_distortion
 from vae_zoo.comparison.reading import Comparison, title
@@ -56,6 +58,8 @@ def render(comparison: Comparison) -> str:
         row=table.row,
         reasons=reasons,
         scores=scores,
+        answers=comparison.answers,
+        differences=_differences,
         unmeasured=_unmeasured,
         undrawn=_undrawn,
         plotly=get_plotlyjs(),
@@ -76,6 +80,10 @@ def _figures(section: Section, styles: Styles) -> dict[str, Any]:
         "plane": plane and _json(plane),
         "curves": {term: _json(figure) for term, figure in terms.items() if figure},
     }
+
+
+def _differences(found: Answer, section: Section) -> list[tuple[str, list[table.Cell]]]:
+    return difference_rows(found, [section.label(group) for group in section.groups])
 
 
 def _unmeasured(section: Section, term: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from vae_zoo.comparison.answer import Answer, answers
 from vae_zoo.comparison.configuration import Configuration, differing, short_names
 from vae_zoo.comparison.groups import Member, group
 from vae_zoo.comparison.sections import LOADING, Section, divide
@@ -25,10 +26,11 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the given folders hold."""
+    """What the given folders hold, and what it says, section by section."""
 
     folders: tuple[Path, ...]
     sections: tuple[Section, ...]
+    answers: tuple[Answer, ...]
     unfinished: tuple[LeftOut, ...]
     broken: tuple[LeftOut, ...]
     repeated: tuple[LeftOut, ...]
@@ -69,11 +71,15 @@ def title(run: Run) -> str:
     return "/".join(run.folder.resolve().parts[-2:])
 
 
-def read(folders: Sequence[Path]) -> Comparison:
+def read(folders: Sequence[Path], reference: str = "") -> Comparison:
     """Read the runs in or below the folders.
 
+    Args:
+        folders: Folders of runs, or folders that hold such folders.
+        reference: Label of the group that others are held against.
+
     Raises:
-        ValueError: There is no run, or none that can be compared.
+        ValueError: There is no run, none that can be compared, or no such reference.
     """
     runs = find_runs(folders)
     where = ", ".join(str(folder) for folder in folders)
@@ -95,9 +101,11 @@ def read(folders: Sequence[Path]) -> Comparison:
             f"no finished run in {where}: " + "; ".join(str(one) for one in unfinished + broken)
         )
     groups, repeats = group(members)
+    sections = divide(groups)
     return Comparison(
         folders=tuple(folders),
-        sections=tuple(divide(groups)),
+        sections=tuple(sections),
+        answers=tuple(answers(sections, reference)),
         unfinished=tuple(unfinished),
         broken=tuple(broken),
         repeated=tuple(_repeat(again, first) for again, first in repeats.items()),

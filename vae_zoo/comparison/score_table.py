@@ -5,7 +5,9 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from vae_zoo.comparison import dimensions
+from vae_zoo.comparison.answer import judge
 from vae_zoo.comparison.estimate import Estimate
+from vae_zoo.comparison.groups import Group
 from vae_zoo.comparison.measured import Measured, reason_of
 from vae_zoo.comparison.rounding import Rounding
 from vae_zoo.comparison.score_columns import REFERENCES, Column, columns, spans
@@ -19,8 +21,9 @@ from vae_zoo.comparison.score_notes import (
 )
 from vae_zoo.comparison.sections import Section
 from vae_zoo.comparison.setting import different, usual, words
-from vae_zoo.comparison.table import Cell
+from vae_zoo.comparison.table import BEST, Cell
 from vae_zoo.comparison.terminal import ABSENT
+from vae_zoo.comparison.yardsticks import Yardstick
 from vae_zoo.evaluation.numbers import PARTS
 
 
@@ -93,7 +96,12 @@ def _table(part: str, labels: Sequence[str], measured: Sequence[Measured]) -> Sc
     shown = columns(part, {name for each in measured for name in each.names})
     common = usual([setting for each in measured for setting in each.settings])
     roundings = [_rounding(column, measured) for column in shown]
-    by_column = [_cells(*pair, measured) for pair in zip(shown, roundings, strict=True)]
+    groups = {label: each.group for label, each in zip(labels, measured, strict=True)}
+    best = [_best(part, column, groups) for column in shown]
+    by_column = [
+        _cells(column, rounding, dict(zip(labels, measured, strict=True)), first)
+        for column, rounding, first in zip(shown, roundings, best, strict=True)
+    ]
     rows = [
         Row(label, list(cells), each.told if each.settings else "", different(each.setting, common))
         for label, each, *cells in zip(labels, measured, *by_column, strict=True)
@@ -117,15 +125,26 @@ def _rounding(column: Column, measured: Sequence[Measured]) -> Rounding:
     return Rounding.of(filter(None, found), column.decimals)
 
 
-def _cells(column: Column, rounding: Rounding, measured: Sequence[Measured]) -> list[Cell]:
+def _best(part: str, column: Column, groups: Mapping[str, Group]) -> str:
+    """The group that is better than all others by a number, beyond noise; nothing if none is."""
+    yardstick = Yardstick(part, column.name)
+    if not column.better or not (known := [k for k, g in groups.items() if yardstick.values(g)]):
+        return ""
+    return judge(yardstick, groups, known[0]).best
+
+
+def _cells(
+    column: Column, rounding: Rounding, measured: Mapping[str, Measured], best: str
+) -> list[Cell]:
     if column.by_dimension:
-        return dimensions.cells(column.stem, measured)
-    return [
-        Cell(rounding.show(found), order=found.mean)
-        if (found := each.estimate(column.name))
-        else Cell(ABSENT, each.why_absent(column.name))
-        for each in measured
-    ]
+        return dimensions.cells(column.stem, [*measured.values()])
+    return [_cell(column, rounding, each, label == best) for label, each in measured.items()]
+
+
+def _cell(column: Column, rounding: Rounding, each: Measured, best: bool) -> Cell:
+    if found := each.estimate(column.name):
+        return Cell(rounding.show(found), BEST * best, found.mean, mark="best" * best)
+    return Cell(ABSENT, each.why_absent(column.name))
 
 
 def _references(

@@ -7,14 +7,25 @@ from vae_zoo.comparison.sections import Section
 from vae_zoo.comparison.style import minus
 from vae_zoo.comparison.terminal import ABSENT, TERMS
 
+BEST = "better than every other group, beyond noise"
+
 
 class Cell(NamedTuple):
-    """Text, what it says on hover, the number that it is sorted by, and bars beside it."""
+    """What stands in a table.
+
+    Args:
+        text: The text.
+        hover: What it says on hover.
+        order: The number that it is sorted by.
+        bars: The path of a small drawing beside it.
+        mark: ``best`` of what is better than all others, ``noise`` of what may be none.
+    """
 
     text: str
     hover: str = ""
     order: float | None = None
     bars: str = ""
+    mark: str = ""
 
     @property
     def absent(self) -> bool:
@@ -35,8 +46,8 @@ def columns(section: Section) -> list[Column]:
     return [*names, *further, Column("seeds", True), *(Column(term, True) for term in TERMS)]
 
 
-def row(section: Section, group: Group) -> list[Cell]:
-    """Cells of a group, one for each column."""
+def row(section: Section, group: Group, best: str = "") -> list[Cell]:
+    """Cells of a group, one for each column; the best group by the ELBO is marked."""
     weights = group.configuration.weights
     seeds = Cell(str(len(group.members)), f"seeds {', '.join(group.seeds)}", len(group.members))
     return [
@@ -45,7 +56,7 @@ def row(section: Section, group: Group) -> list[Cell]:
         Cell(group.configuration.prior or ABSENT),
         *(_option(section, group, key) for key in section.columns),
         seeds,
-        *(_estimate(group, term) for term in TERMS),
+        *(_estimate(group, term, (term, section.label(group)) == ("elbo", best)) for term in TERMS),
     ]
 
 
@@ -62,9 +73,9 @@ def _option(section: Section, group: Group, key: str) -> Cell:
     return Cell(value, "", group.configuration.flat[key] if _is_number(section, key) else None)
 
 
-def _estimate(group: Group, term: str) -> Cell:
+def _estimate(group: Group, term: str, best: bool) -> Cell:
     estimate = group.estimate(term)
     if estimate is None:
         return Cell(ABSENT, group.why_absent(term))
     hover = "one seed: no standard error" if estimate.error is None else ""
-    return Cell(minus(estimate), hover, estimate.mean)
+    return Cell(minus(estimate), BEST if best else hover, estimate.mean, mark="best" * best)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vae_zoo.comparison.answer import Answer
 from vae_zoo.comparison.configuration import short_names
 from vae_zoo.comparison.groups import Group
 from vae_zoo.comparison.reading import Comparison, title
@@ -18,18 +19,22 @@ WIDE = 100  # columns from which names need no folding
 NAMED = 10  # runs left out that the terminal names, of each kind
 FEW = 3  # runs without a score card that it names, of each reason
 BASIS = "test split at best.ckpt, in nats, mean ± standard error over seeds"
+INTERVAL = "[95 % interval of the paired difference over seeds; noise: p ≥ 0.05 after Holm]"
+UNJUDGED = "Fewer than 3 seeds in common: no difference can be judged."
 APART = "An ELBO depends on the data and the likelihood: compare within a table only."
 
 
 def show(comparison: Comparison, console: Console) -> None:
-    """Print one table for each section, and the runs that no mean counts."""
-    for section in comparison.sections:
+    """Print one table for each section with its answer, and the runs that no mean counts."""
+    for section, found in zip(comparison.sections, comparison.answers, strict=True):
         console.print()
         console.print(Text(comparison.heading(section), "bold"), Text(BASIS, "dim"), sep="\n")
         console.print()
         console.print(table(section, console.width))
         for note in notes(section):
             console.print(Text(note, "dim"))
+        if len(section.groups) > 1:
+            _tell(found, console)
     console.print()
     if len(comparison.sections) > 1:
         console.print(Text(APART))
@@ -40,6 +45,17 @@ def show(comparison: Comparison, console: Console) -> None:
         console.print(Text.assemble((count, "yellow"), ", ".join(named)))
     if comparison.without_card:
         console.print(_without_card(comparison))
+
+
+def _tell(found: Answer, console: Console) -> None:
+    """Print what each yardstick says."""
+    console.print()
+    for name, words in found.lines:
+        console.print(Text.assemble((f"{name}: ", "bold"), words))
+    if found.judged:
+        console.print(Text(INTERVAL, "dim"))
+    else:
+        console.print(Text(UNJUDGED, "dim"))
 
 
 def _without_card(comparison: Comparison) -> Text:

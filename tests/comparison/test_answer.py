@@ -1,0 +1,127 @@
+import pytest
+
+from vae_zoo.cli import main
+from vae_zoo.comparison import read
+from vae_zoo.comparison.answer import sentence
+from vae_zoo.comparison.difference_table import difference_rows
+
+
+def elbos(runs, values, **model):
+    """Runs with seeds 0, 1, … of these ELBOs."""
+    for seed, elbo in enumerate(values):
+        name = f"run{len(list(runs.path.glob('*')))}"
+        terms = {"elbo": elbo, "reconstruction": -elbo - 6.0, "kl": 6.0}
+        runs.write(name, seed, terms=terms, **model)
+
+
+def weight(runs, value, name="KL"):
+    return {"regularizer": runs.part("regularizers", name, weight=value)}
+
+
+def the_answer(path, reference=""):
+    [found] = read([path], reference).answers
+    return found
+
+
+def test_the_reference_is_kl_at_weight_1_or_else_the_best_elbo_or_what_is_asked_for(runs):
+    elbos(runs, [-10.0], **weight(runs, 2.0, "MMD"))
+    elbos(runs, [-12.0], **weight(runs, 4.0))
+    assert the_answer(runs.path).reference == "MMD λ=2"
+    elbos(runs, [-11.0], **weight(runs, 1.0))
+    assert the_answer(runs.path).reference == "KL β=1"
+    assert the_answer(runs.path, "KL β=4").reference == "KL β=4"
+    with pytest.raises(ValueError, match=r"--reference: there is no group 'KL β=5'. Did you mean"):
+        the_answer(runs.path, "KL β=5")
+
+
+def test_a_group_is_best_only_beyond_noise_and_by_how_much_is_said(runs):
+    elbos(runs, [-10.0, -12.0, -11.0], **weight(runs, 1.0))
+    elbos(runs, [-12.1, -13.9, -13.0], **weight(runs, 4.0))
+    found = the_answer(runs.path)
+    [elbo] = found.verdicts
+    assert (elbo.leader, elbo.best, elbo.tied, found.best) == ("KL β=1", "KL β=1", [], "KL β=1")
+    # Differences 2.1, 1.9, 2.0 by seed: 2 ± 4.303 · 0.1 / √3.
+    assert sentence(elbo, found.reference) == (
+        "KL β=1 is best, −11.00 nats; 2.00 [1.75, 2.25] ahead of KL β=4."
+    )
+
+
+def test_what_may_be_noise_is_called_equal_and_nothing_is_best(runs):
+    elbos(runs, [-10.0, -12.0, -11.0], **weight(runs, 1.0))
+    elbos(runs, [-11.0, -11.5, -11.5], **weight(runs, 4.0))
+    elbos(runs, [-30.0, -32.0, -31.2], **weight(runs, 8.0))
+    found = the_answer(runs.path)
+    [elbo] = found.verdicts
+    assert (elbo.best, elbo.tied, found.best) == ("", ["KL β=4"], "")
+    assert "leads with −11.00 nats, equal within noise to KL β=4; 20.0" in found.lines[0][1]
+    assert "ahead of KL β=8" in found.lines[0][1]
+
+
+def test_fewer_than_three_seeds_judge_nothing(runs):
+    elbos(runs, [-10.0, -10.1], **weight(runs, 1.0))
+    elbos(runs, [-20.0, -20.1], **weight(runs, 4.0))
+    found = the_answer(runs.path)
+    assert not found.judged
+    assert found.best == ""
+    assert found.lines == [("ELBO", "KL β=1 has the best mean, −10.05 nats.")]
+    [(label, [cell])] = difference_rows(found, ["KL β=1", "KL β=4"])
+    assert label == "KL β=4"
+    assert cell.absent
+    assert "fewer than 3 seeds in common" in cell.hover
+
+
+def test_a_deterministic_posterior_has_no_elbo_to_be_ranked_by(runs):
+    elbos(runs, [-10.0, -11.0, -12.0], **weight(runs, 1.0))
+    point = runs.part("posteriors", "Deterministic")
+    for seed in range(3):
+        runs.write(f"point{seed}", seed, posterior=point, terms={"reconstruction": 1.0})
+    found = the_answer(runs.path)
+    [elbo] = found.verdicts
+    reason = "no density: the posterior is deterministic"
+    assert elbo.reasons == {"KL β=1 · Deterministic": reason}
+    assert list(elbo.means) == ["KL β=1 · DiagonalNormal"]
+
+
+def scored(runs, name, seed, numbers, n=1000, **model):
+    folder = runs.write(name, seed, **model)
+    runs.card(folder, yardsticks=runs.part_of_card("yardsticks", numbers, n=n))
+
+
+def test_yardsticks_of_another_setting_or_latent_dimension_are_not_ranked(runs):
+    for seed in range(3):
+        value = {"sliced_wasserstein": 0.1 + seed / 100}
+        scored(runs, f"a{seed}", seed, value)
+        scored(runs, f"b{seed}", seed, value, n=500, **weight(runs, 4.0))
+        scored(runs, f"c{seed}", seed, value, latent_dim=2)
+    elbo, codes = the_answer(runs.path).verdicts
+    assert len(elbo.means) == 3
+    assert list(codes.means) == ["KL β=1"]
+    assert sorted(codes.reasons.values()) == [
+        "500 examples, not 1,000 examples",
+        "of 2 latent dimensions, not 8",
+    ]
+
+
+def test_the_lower_is_the_better_where_the_catalogue_says_so(runs):
+    for seed in range(3):
+        scored(runs, f"a{seed}", seed, {"sliced_wasserstein": 0.5 + seed / 100})
+        far = {"sliced_wasserstein": 0.1 + seed / 90}
+        scored(runs, f"b{seed}", seed, far, **weight(runs, 4.0))
+    found = the_answer(runs.path)
+    verdict = next(each for each in found.verdicts if each.yardstick.part == "yardsticks")
+    assert verdict.best == "KL β=4"
+    [(_, cells)] = difference_rows(found, ["KL β=1", "KL β=4"])
+    assert [cell.mark for cell in cells] == ["noise", "better"]
+    assert cells[1].text.startswith("−0.39")
+    assert "better" in cells[1].hover
+
+
+def test_the_terminal_tells_the_answer_and_what_the_brackets_are(zoo, capsys, tmp_path):
+    with pytest.raises(SystemExit, match="0"):
+        main(["compare", str(zoo), "-o", str(tmp_path / "page.html")])
+    said = capsys.readouterr().out
+    assert "ELBO: " in said
+    assert "paired difference over seeds" in said
+    page = (tmp_path / "page.html").read_text()
+    assert "Differences from KL β=1" in page
+    assert 'class="number better"' in page

@@ -1,0 +1,85 @@
+"""What runs are judged by: the ELBO, and the numbers of the score card that have a better end."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from vae_zoo.comparison.groups import Group, Member
+from vae_zoo.comparison.measured import Measured
+from vae_zoo.comparison.paired import BySeed
+from vae_zoo.comparison.setting import different
+from vae_zoo.evaluation.numbers import OWN_PRIOR, PARTS, Number
+
+# By which the answer is told in words, where runs have them.
+HEADLINES = (
+    ("likelihood", "elbo"),
+    ("annealing", "ais"),
+    ("aggregate", "aggregate_kl"),
+    ("yardsticks", "sliced_wasserstein"),
+    ("samples", "fid/samples"),
+    ("probes", "linear_probe"),
+)
+
+
+class Yardstick(NamedTuple):
+    """A number by which one run is better than another.
+
+    Args:
+        part: Of the score card; the ELBO is that of the test, which every run has.
+        name: In that part.
+    """
+
+    part: str
+    name: str
+
+    @property
+    def number(self) -> Number:
+        return PARTS[self.part][self.name.partition("/")[0]]
+
+    @property
+    def title(self) -> str:
+        of = self.name.partition("/")[2]
+        return f"{self.number.title} of {of}" if of else self.number.title
+
+    @property
+    def higher(self) -> bool:
+        return self.number.better == "higher"
+
+    def values(self, group: Group) -> BySeed:
+        """The number of each run of a group, by its seed."""
+        found = {member.configuration.seed: self._value(member) for member in group.members}
+        return {
+            seed: value for seed, value in found.items() if seed is not None and value is not None
+        }
+
+    def _value(self, member: Member) -> float | None:
+        if self.name == "elbo":
+            return member.summary.get("test/elbo")
+        part = member.card.parts.get(self.part) if member.card else None
+        score = part.scores.get(self.name) if part else None
+        return score.value if score else None
+
+    def why_not(self, group: Group, other: Group) -> str:
+        """Why the numbers of two groups cannot be compared; empty if they can."""
+        for each in (group, other):
+            if not self.values(each):
+                return self._why_absent(each)
+        if self.number.comparable == OWN_PRIOR:
+            here, there = (g.configuration.flat.get("model.latent_dim") for g in (group, other))
+            if here != there:
+                return f"of {here} latent dimensions, not {there}"
+        if self.name == "elbo":
+            return ""
+        one, two = Measured(group, self.part), Measured(other, self.part)
+        return different(one.setting, two.setting)
+
+    def _why_absent(self, group: Group) -> str:
+        if self.name == "elbo":
+            return group.why_absent("elbo")
+        return Measured(group, self.part).why_absent(self.name)
+
+
+def headlines(groups: Iterable[Group]) -> list[Yardstick]:
+    """The yardsticks of the answer that some group has."""
+    groups = list(groups)
+    found = [Yardstick(*pair) for pair in HEADLINES]
+    return [each for each in found if any(each.values(group) for group in groups)]
