@@ -13,16 +13,19 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 
+unset SLURM_NTASKS  # a trial on several devices starts its own processes
 if [ -f "$1" ]; then
     eval "set -- $(sed -n "${SLURM_ARRAY_TASK_ID}p" "$1")"
 fi
+export VAE_ZOO_PREEMPTED=$(mktemp -u)  # made where the job, and not one run of it, is told to end
 "$@" &
-trap 'told=yes; kill -TERM $!' TERM  # a minute before the time limit; preemption reaches all
+trap 'touch "$VAE_ZOO_PREEMPTED"; kill -TERM $!' TERM  # preemption reaches all, a time limit the shell
 wait $!
 code=$?
-if [ $told ]; then
+if [ -f "$VAE_ZOO_PREEMPTED" ]; then
     wait $!
     code=$?
+    rm "$VAE_ZOO_PREEMPTED"
     scontrol requeue "$SLURM_JOB_ID"
 fi
 exit $code

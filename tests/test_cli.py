@@ -446,8 +446,8 @@ ERRORS = {
     "--trainer.max_epochs=-5": "max_epochs",
     "--trainer.precision 8": "trainer.precision: 8 is none of 64, 32, 16,",
     "--model.optimizer.lr=-1": "model.optimizer or model.lr_scheduler: Invalid learning rate: -1",
-    "--name=": "--name must be letters, digits, '.', '_' and '-', got ''",
-    "--name a/b": "--name must be letters, digits, '.', '_' and '-', got 'a/b'",
+    "--name=": "--name: '' is no name of a folder in runs/",
+    "--name a/b": "--name: 'a/b' is no name of a folder in runs/: it should be without slashes",
 }
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from vae_zoo.columns import columns
 from vae_zoo.evaluation.numbers import PARTS
 from vae_zoo.runs import Run
 from vae_zoo.scorecard import ScoreCard
+from vae_zoo.sweep.process import finished
 
 pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-m", "vae_zoo"]
@@ -150,7 +152,7 @@ def test_the_real_client_keeps_config_group_tags_terms_and_images(tmp_path):
     begun = found["run"][0]
     config = {**begun["config"]["update"]}
     config.pop("_wandb")
-    assert config == done.config
+    assert config == done.config | {"zoo": columns(done.config)}
     assert config["seed_everything"] == 3
     assert begun["run_group"] == "Digits/MMD"
     assert begun["tags"] == ["MMD imq λ=1", "StandardNormal", "Bernoulli", "PenalizedLikelihood"]
@@ -159,7 +161,32 @@ def test_the_real_client_keeps_config_group_tags_terms_and_images(tmp_path):
         for term in TERMS:
             assert last[f"{stage}/{term}"] == pytest.approx(done.summary[f"{stage}/{term}"])
     assert {"best/val_elbo", "best/val_loss", "epoch", "trainer/global_step"} <= set(last)
-    assert len(list(file.parent.glob("files/media/images/images/*.png"))) == 2
+    pictures = file.parent.glob("files/media/images/images/*.png")
+    assert {"reconstructions", "samples"} <= {path.name.partition("_")[0] for path in pictures}
+
+
+def test_the_real_client_keeps_a_histogram_of_the_kl_over_the_latent_dimensions(tmp_path):
+    run(tmp_path, *FIT, "--model.latent_dim", 6, WANDB_MODE="offline")
+    [file] = offline_files(only_run(tmp_path))
+    last = logged(records(file))
+    assert last["kl_of_dimension._type"] == "histogram"
+    assert sum(last["kl_of_dimension.values"]) == 6
+    points = ["--model.regularizer", "MMD", "--model.posterior", "Deterministic"]
+    run(tmp_path, *FIT, *points, "--name", "points", WANDB_MODE="offline")
+    [file] = tmp_path.glob("runs/points/*/wandb/offline-run-*/*.wandb")
+    assert not [name for name in logged(records(file)) if name.startswith("kl_of_dimension")]
+
+
+def test_the_real_client_puts_each_chart_over_epochs_or_steps(tmp_path):
+    run(tmp_path, *FIT, WANDB_MODE="offline")
+    [file] = offline_files(only_run(tmp_path))
+    found = records(file)
+    axes = {m.get("name") or m["glob_name"]: m.get("step_metric") for m in found["metric"]}
+    terms = [f"{stage}/{term}" for stage in ("train", "val", "test") for term in TERMS]
+    best = [name for name in logged(found) if name.startswith("best/")]
+    assert {axes[name] for name in (*terms, *best, "kl_of_dimension")} == {"epoch"}
+    assert axes["*"] == "trainer/global_step"
+    assert all(isinstance(summary(found)[name], float) for name in (*terms, *best))
 
 
 def test_the_real_client_keeps_the_card_of_a_fit(tmp_path):
@@ -192,15 +219,19 @@ def test_without_a_key_a_run_stays_offline_and_without_a_network_too(tmp_path):
     assert len(list(tmp_path.glob("runs/*/*/wandb/offline-run-*"))) == 2
 
 
-def test_a_run_that_is_told_to_end_has_a_checkpoint_and_does_not_count_as_finished(tmp_path):
-    words = [*FIT[:5], "--trainer.max_epochs", "500", "--trainer.logger", "false"]
+@pytest.mark.parametrize("during", ["training", "score card"])
+def test_a_run_that_is_told_to_end_exits_with_143_and_is_not_finished(tmp_path, during):
+    epochs, found = ("500", "last.ckpt") if during == "training" else ("2", "scorecard.json")
+    words = [*SCORED[:3], "--trainer.max_epochs", epochs, "--trainer.logger", "false"]
     process = subprocess.Popen([*COMMAND, *words], cwd=tmp_path, stdout=subprocess.DEVNULL)
-    while not list(tmp_path.glob("runs/*/*/checkpoints/last.ckpt")):
+    while not list(tmp_path.glob(f"runs/**/{found}")):
         assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 143
-    assert not only_run(tmp_path).finished
+    done = only_run(tmp_path)
+    assert (done.checkpoints / "last.ckpt").is_file()
+    assert not finished(done)
 
 
 FULL_DISK = """

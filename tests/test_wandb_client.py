@@ -17,6 +17,7 @@ import yaml
 from PIL import Image
 
 from tests.wandb_server import ENTITY, SWEEP, Server, combinations, serve
+from vae_zoo.columns import columns
 from vae_zoo.runs import STAGES, Run
 
 pytestmark = pytest.mark.slow
@@ -126,6 +127,11 @@ def agrees(config, given):
     return config == given or str(config).endswith(f".{given}")
 
 
+def beside(config):
+    """What a run writes beside the words of its sweep."""
+    return {"resolved": config, "zoo": columns(config)}
+
+
 def tried(parameters, config):
     """The combination of a grid that W&B takes a run for, by the run's configuration alone.
 
@@ -186,7 +192,7 @@ def test_a_trial_runs_with_the_parameters_that_the_server_gave(swept):
 
 def test_wandb_has_the_words_of_the_sweep_and_the_whole_configuration_beside_them(swept):
     for received, run in swept.trials():
-        assert received.config == received.parameters | {"resolved": run.config}
+        assert received.config == received.parameters | beside(run.config)
     assert "locked" not in swept.printed  # as the client says of what it does not send
 
 
@@ -241,7 +247,7 @@ def clients_of(agent):
 def test_a_run_that_the_agent_is_told_to_stop_ends_early_and_not_as_finished(tmp_path):
     with server_that_knows_all_calls() as server:
         _, path = begin_sweep(tmp_path, server, "divergences", trials=1, max_epochs=2000)
-        agent = begin_agent(tmp_path, server, path)
+        agent = begin_agent(tmp_path, server, path, VAE_ZOO_PREEMPTED=str(tmp_path / "told"))
         server.stops.update(server.runs)
         printed, _ = agent.communicate(timeout=90)
     [(id, received)] = server.runs.items()
@@ -259,8 +265,10 @@ def test_a_run_that_the_agent_is_told_to_stop_ends_early_and_not_as_finished(tmp
 def test_a_run_that_slurm_preempts_is_given_out_again_and_goes_on(tmp_path, client):
     with server_that_knows_all_calls() as server:
         _, path = begin_sweep(tmp_path, server, "divergences", trials=1, max_epochs=300)
-        slurm = {"SLURM_JOB_ID": "7"}
+        told = tmp_path / "told"  # by docs/slurm.sh
+        slurm = {"VAE_ZOO_PREEMPTED": str(told)}
         agent = begin_agent(tmp_path, server, path, "--forward-signals", **slurm)
+        told.touch()
         if client == "dies":  # as where all processes of a job get the signal
             for pid in clients_of(agent.pid):
                 os.kill(pid, signal.SIGTERM)
@@ -271,14 +279,14 @@ def test_a_run_that_slurm_preempts_is_given_out_again_and_goes_on(tmp_path, clie
         [first] = received.exit_codes
         assert first != 0
         before = received.last["epoch"]
-        call(tmp_path, server, "wandb", "agent", "--count", "1", path, **slurm)
+        call(tmp_path, server, "wandb", "agent", "--count", "1", path)
     run = Run(tmp_path / "runs" / SWEEP / id)
     assert run.finished
     assert received.exit_codes == [first, 0]
     epochs = [row["epoch"] for row in received.history if "val/elbo" in row]
     assert epochs == sorted({*epochs})
     assert before < 299 == epochs[-1]
-    assert received.config == received.parameters | {"resolved": run.config}
+    assert received.config == received.parameters | beside(run.config)
 
 
 WITNESS = """
@@ -316,7 +324,9 @@ def test_the_processes_of_a_trial_are_one_run_with_one_configuration(tmp_path, b
     [(id, received)] = server.runs.items()
     assert id == run.id
     assert received.exit_codes == [0]
-    config = received.config["resolved"] if by == "agent" else received.config
+    config = dict(received.config)
+    assert config.pop("zoo") == columns(run.config)
+    config = config["resolved"] if by == "agent" else config
     assert config == run.config
     assert config["trainer"]["devices"] == 2
     assert_has_all_terms(received, run)
@@ -336,6 +346,6 @@ def test_sync_sends_a_run_that_was_made_without_a_network(tmp_path):
     received = server.runs[run.id]
     assert received.metadata["displayName"] == "divergences/4e5f6a7b"
     assert received.exit_codes == [0]
-    assert received.config == run.config
+    assert received.config == run.config | {"zoo": columns(run.config)}
     assert_has_all_terms(received, run)
     assert_has_the_pictures(received, run)

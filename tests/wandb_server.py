@@ -23,6 +23,7 @@ ALWAYS = {
     "ServerFeaturesQuery": {"serverInfo": {"features": []}},
     "OrganizationCoreWeaveOrganizationID": {"entity": {"organization": None}},
     "CreateAgent": {"createAgent": {"agent": AGENT}},
+    "GetDefaultEntity": {"viewer": USER},
 }
 
 
@@ -76,6 +77,7 @@ class Server(ThreadingHTTPServer):
         self.runs: dict[str, Received] = {}
         self.sweep: dict[str, Any] = {}
         self.left: list[dict[str, Any]] = []  # combinations that no run was made of yet
+        self.views: list[dict[str, Any]] = []  # workspaces, as they were sent
         self.stops: set[str] = set()  # runs that the agent is told to stop
 
     def answer(self, operation: str, given: dict[str, Any]) -> dict[str, Any] | None:
@@ -108,6 +110,10 @@ class Server(ThreadingHTTPServer):
                 files = [{"name": f, "uploadUrl": f"{folder}/{quote(f)}"} for f in given["files"]]
                 answer = {"runID": given["run"], "uploadHeaders": [], "files": files}
                 return {"createRunFiles": answer}
+            case "UpsertView2":
+                self.views.append(given)
+                view = {"id": "view", "name": given["name"]}
+                return {"upsertView": {"view": view, "inserted": True}}
         return ALWAYS.get(operation)
 
     def commands(self, running: dict[str, bool]) -> list[dict[str, Any]]:

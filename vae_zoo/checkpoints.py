@@ -28,7 +28,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         buffer = BytesIO()
         torch.save(checkpoint, buffer)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        replace(Path(path), buffer.getvalue())
+        replace(Path(path), buffer.getbuffer())
 
 
 def check_finite(model: VAE, path: Path) -> None:

@@ -22,14 +22,13 @@ from lightning import Callback, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from torch import distributed
 
-from vae_zoo.callbacks import Cost, Pictures, Progress
+from vae_zoo.callbacks import Cost, KLHistogram, Pictures, Progress
 from vae_zoo.catalogue import FAMILIES
 from vae_zoo.checkpoints import WholeCheckpoints, load_state, load_weights, read_checkpoint
 from vae_zoo.data import DataModule
@@ -41,14 +40,14 @@ from vae_zoo.evaluation.subject import Setting
 from vae_zoo.metrics_file import MetricsFile
 from vae_zoo.objectives import PenalizedLikelihood
 from vae_zoo.parser import ComplaintError, ConfigAction, Parser, config_path
+from vae_zoo.preemption import preempted
 from vae_zoo.processor import prepare_processor
 from vae_zoo.profiler import NoProfiler
-from vae_zoo.runs import ROOT, Run, replace
+from vae_zoo.runs import ROOT, Run, check_name, remove_torn, replace
 from vae_zoo.scorecard import ScoreCard
 from vae_zoo.vae import VAE
 from vae_zoo.weights_and_biases import (
     WeightsAndBiases,
-    add_settings,
     finish,
     hand_back,
     score_metrics,
@@ -224,8 +223,9 @@ class CLI(LightningCLI):
         callbacks = self.config_init.fit.trainer.callbacks or []
         callbacks = [*(callbacks if isinstance(callbacks, list) else [callbacks])]
         callbacks += own_callbacks(self.run, self.model.comparable)
-        if not any(isinstance(callback, Pictures) for callback in callbacks):
-            callbacks.append(Pictures())
+        for kind in (Pictures, KLHistogram):
+            if not any(isinstance(callback, kind) for callback in callbacks):
+                callbacks.append(kind())
         callbacks.append(Cost())
         bar = self.config_init.fit.trainer.enable_progress_bar
         bar = sys.stdout.isatty() if bar is None else bar  # in a file, it is control characters
@@ -253,17 +253,30 @@ class CLI(LightningCLI):
             return
         if self.trainer.is_global_zero:
             self._occupy()
+        before = signal.signal(signal.SIGTERM, self._end)
+        try:
+            self._train_and_test(model, datamodule, ckpt_path)
+        except SIGTERMException:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it has been heard
+            if preempted():
+                hand_back(self.run)
+            raise
+        signal.signal(signal.SIGTERM, before)
+
+    def _end(self, *_: Any) -> None:
+        """End the run, but leave it to Lightning to end a training, after a batch."""
+        lightnings = signal.getsignal(signal.SIGTERM) != self._end  # which calls this one, too
+        if self.trainer.state.fn != "fit" or not lightnings:
+            raise SIGTERMException
+
+    def _train_and_test(self, model: VAE, datamodule: DataModule, ckpt_path: str | None) -> None:
         last = self.run.last_checkpoint
         path = ckpt_path or (str(last) if last.is_file() else None)
         try:
             self.trainer.fit(model, datamodule=datamodule, ckpt_path=path, weights_only=True)
-        except (KeyboardInterrupt, SystemExit) as end:  # Lightning turns the one into the other
+        except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
             if self.trainer.is_global_zero and last.is_file():
                 print(f"stopped; `vae-zoo fit --resume {self.run.folder}` goes on where it was")
-            if isinstance(end, SIGTERMException):
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it has been heard
-                if "SLURM_JOB_ID" in os.environ:
-                    hand_back(self.run)
             raise
         self._log_best()
         best = self.run.checkpoints / "best.ckpt"
@@ -311,10 +324,10 @@ class CLI(LightningCLI):
 
     def _log_card(self, card: ScoreCard) -> None:
         for logger in self.trainer.loggers:
-            if not isinstance(logger, MetricsFile):
+            if isinstance(logger, WeightsAndBiases):
+                logger.log_card(card, self.trainer.global_step - 1)
+            elif not isinstance(logger, MetricsFile):
                 logger.log_metrics(score_metrics(card), self.trainer.global_step - 1)
-            if isinstance(logger, WandbLogger):
-                add_settings(logger.experiment, self.run, card)
 
     def _check(self, model: VAE, datamodule: DataModule) -> None:
         """Refuse what can be known to fail, before anything is written."""
@@ -358,9 +371,11 @@ class CLI(LightningCLI):
         identity = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)
         if rank_zero_only.rank and "WANDB_RUN_ID" not in os.environ:  # type: ignore[attr-defined]
             raise ValueError("WANDB_RUN_ID: a launcher must set it, for all processes alike")
-        for key, word in {"--name": name, "WANDB_RUN_ID": identity}.items():
-            if not re.fullmatch(r"\w[\w.-]*", word):
-                raise ValueError(f"{key} must be letters, digits, '.', '_' and '-', got {word!r}")
+        check_name("--name", name)
+        if not re.fullmatch(r"\w[\w.-]*", identity):
+            raise ValueError(
+                f"WANDB_RUN_ID must be letters, digits, '.', '_' and '-', got {identity!r}"
+            )
         return Run(ROOT / name / identity)
 
     def _loggers(self, given: Any) -> list[Any]:
@@ -407,6 +422,7 @@ class CLI(LightningCLI):
             raise ValueError(
                 f"{self.run.folder} is in use by another process: wait for it to end, or stop it"
             ) from error
+        remove_torn(self.run.folder)
         if self.run.last_checkpoint.is_file():
             self._check_resumed()
         if self.trainer.world_size > 1:  # for the processes that Lightning starts

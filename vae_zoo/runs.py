@@ -5,6 +5,7 @@ Sweeps and comparisons know runs only through these files, so nothing here impor
 
 import csv
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,7 +112,7 @@ class Run:
         return "test/loss" in self.summary
 
     def lock(self) -> FileLock:
-        """The lock that a process holds as long as it writes to the folder, dead or alive."""
+        """The lock of the process that writes to the folder; when that dies, it is free."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self.folder / ".lock", timeout=0)
 
@@ -129,6 +130,19 @@ class Run:
         return False
 
 
+def check_name(key: str, name: str) -> None:
+    """Refuse a name that is none of a visible folder below ``runs/``.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if not name.strip() or name[0] in ".-" or not name.isprintable() or {"/", "\\"} & set(name):
+        raise ValueError(
+            f"{key}: {name!r} is no name of a folder in runs/: it should be without slashes, and "
+            "not begin with a dot or a hyphen"
+        )
+
+
 def check_new(path: Path | None) -> None:
     """Refuse a file that is there already, or whose folder is not.
 
@@ -141,7 +155,7 @@ def check_new(path: Path | None) -> None:
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to")
 
 
-def replace(path: Path, content: str | bytes) -> None:
+def replace(path: Path, content: str | bytes | memoryview) -> None:
     """Write a file whole or not at all.
 
     Raises:
@@ -157,6 +171,13 @@ def replace(path: Path, content: str | bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_torn(folder: Path) -> None:
+    """Remove what processes that were killed in the middle of ``replace`` have left below it."""
+    for file in folder.rglob(".*"):
+        if re.fullmatch(r"\..+\.\d+", file.name) and file.is_file():
+            file.unlink(missing_ok=True)
 
 
 def find_runs(folders: Iterable[Path]) -> list[Run]:

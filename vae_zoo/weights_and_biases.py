@@ -13,7 +13,9 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from vae_zoo.runs import STAGES, Run, replace
+from vae_zoo.charts import define_charts
+from vae_zoo.columns import BLOCK, columns
+from vae_zoo.runs import Run, replace
 from vae_zoo.scorecard import ScoreCard
 
 KEPT = Path("wandb") / "vae_zoo.json"  # in the run's folder
@@ -24,7 +26,8 @@ class WeightsAndBiases(WandbLogger):
 
     Args:
         run: The run, in whose folder the client keeps its files.
-        config: The complete configuration. In a trial of W&B's own sweeps it stands under
+        config: The complete configuration; empty for a run that has it there already. Beside it
+            stands ``zoo``, what runs are grouped by. In a trial of W&B's own sweeps it is under
             ``resolved``, beside what the sweep gave: a grid knows by that which trials are done.
         group: The runs that this one is to be shown with; a run that goes on keeps its own.
         tags: Words to find the run by; likewise.
@@ -44,7 +47,7 @@ class WeightsAndBiases(WandbLogger):
             save_dir=run.folder,
             version=run.id,
             project=kept(run).get("project") or os.environ.get("WANDB_PROJECT", "vae_zoo"),
-            config={"resolved": dict(config)} if "WANDB_SWEEP_ID" in os.environ else dict(config),
+            config=_sent(config),
             group=group,
             tags=None if tags is None else list(tags),
             mode=mode,
@@ -66,9 +69,7 @@ class WeightsAndBiases(WandbLogger):
                 self._wandb_init["mode"] = "offline"
                 run = super().experiment
             keep(self._run, project=run.project)
-            run.define_metric("epoch")
-            for stage in STAGES:
-                run.define_metric(f"{stage}/*", step_metric="epoch")
+            define_charts(run)
         return self._experiment
 
     @rank_zero_only
@@ -87,6 +88,18 @@ class WeightsAndBiases(WandbLogger):
             lambda: super(WeightsAndBiases, self).log_image(key, images, step, **kwargs)
         )
 
+    @rank_zero_only
+    def log_card(self, card: ScoreCard, step: int | None = None) -> None:
+        """Log a card's numbers, and in the summary, ``score_setting``, what they were made with."""
+
+        def log() -> None:
+            super(WeightsAndBiases, self).log_metrics(score_metrics(card), step)
+            settings = {name: dict(part.setting) for name, part in card.parts.items()}
+            self.experiment.summary["score_setting"] = settings
+            keep(self._run, card=_digest(card))
+
+        self._unless_lost(log)
+
     def _unless_lost(self, log: Callable[[], None]) -> None:
         """Log, as long as there is a client: a run does not end with it."""
         if self._lost:
@@ -98,6 +111,14 @@ class WeightsAndBiases(WandbLogger):
             print("the process of W&B's client has ended: the run goes on without it")
 
 
+def _sent(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as W&B has it: what a sweep set may not be set again."""
+    if not config:
+        return {}
+    tree = {"resolved": dict(config)} if "WANDB_SWEEP_ID" in os.environ else dict(config)
+    return tree | {BLOCK: columns(config)}
+
+
 def score_metrics(card: ScoreCard) -> dict[str, float]:
     """A card's numbers as ``score/…``, and their standard errors as ``score_error/…``."""
     errors = {name: one.standard_error for name, one in card.scores.items()}
@@ -106,23 +127,16 @@ def score_metrics(card: ScoreCard) -> dict[str, float]:
     }
 
 
-def add_settings(client: Any, run: Run, card: ScoreCard) -> None:
-    """Keep what a card's numbers were made with in a W&B run's summary, ``score_setting``."""
-    client.summary["score_setting"] = {name: dict(p.setting) for name, p in card.parts.items()}
-    keep(run, card=_digest(card))
-
-
 def log_scores(run: Run, card: ScoreCard) -> None:
     """Add a card's numbers to the run on W&B, if it is there, or in its offline files; once."""
     if not _is_there(run) or kept(run).get("card") == _digest(card):
         return
     try:
-        logger = WeightsAndBiases(run, {})  # it has its configuration
-        logger.log_metrics(score_metrics(card))
-        add_settings(logger.experiment, run, card)
-        wandb.finish()
+        WeightsAndBiases(run, {}).log_card(card)  # it has its configuration
     except wandb.Error as error:
         print(f"W&B did not take the score card of {run.folder}: {error}")
+    finally:
+        finish(exit_code=0)  # or the next run's would be added to this one
 
 
 def finish(exit_code: int) -> bool:
@@ -150,7 +164,8 @@ def hand_back(run: Run) -> None:
         wandb.run.mark_preempting()
     if not finish(exit_code=1):
         os.environ.pop("WANDB_SERVICE", None)  # of an agent, whose own client is gone
-        WeightsAndBiases(run, run.config).experiment.mark_preempting()
+        with suppress(wandb.Error, ConnectionError):
+            WeightsAndBiases(run, run.config).experiment.mark_preempting()
         finish(exit_code=1)
 
 

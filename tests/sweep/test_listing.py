@@ -10,7 +10,7 @@ import pytest
 from vae_zoo.cli import main
 from vae_zoo.sweep import list_trials, run_sweep, show_status
 from vae_zoo.sweep.presence import host
-from vae_zoo.sweep.process import gpus
+from vae_zoo.sweep.process import gpus, share
 from vae_zoo.sweep.queue import Queue
 
 SEEDS = {"seed": {"values": [0, 1, 2]}}
@@ -114,11 +114,35 @@ def test_status_tells_how_far_each_trial_came(workplace, capsys):
     assert exit.value.code == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == [
-        finished.id, "finished", "1", "test/elbo", "-0.25", "broken=false", "seed=0"
+        finished.id, "finished", "1", "0", "s", "test/elbo", "-0.25", "broken=false", "seed=0"
     ]  # fmt: skip
-    assert lines[6].split()[1:3] == ["left", "2"]
+    assert sum("failed (1)" in line for line in lines) == 2  # the exit code
+    assert [line.split()[1] for line in lines[1:7]].count("left") == 1
     assert lines[7].strip() == "6 trials: 3 finished, 2 failed, 1 running"
     assert sorted(workplace.folder.glob("**/*")) == before
+
+
+def test_status_does_not_know_whether_another_machine_still_runs_a_trial(workplace, capsys):
+    run_sweep(workplace.write({**SEEDS, "broken": {"value": True}}))
+    with Queue(workplace.runs / "sweep.db", "grid") as queue:
+        queue.join("far", "another/boot")
+        queue.claim(queue.trials()[0], "far")
+    capsys.readouterr()
+    show_status(workplace.runs)
+    assert "running elsewhere" in capsys.readouterr().out
+
+
+def test_listing_makes_no_database(workplace, listed):
+    workplace.write(SEEDS)
+    assert len(listed(storage="sqlite:///new.db")) == 3
+    assert not Path("new.db").exists()
+
+
+def test_a_listed_line_leaves_the_project_to_the_user_who_set_one(workplace, listed, monkeypatch):
+    workplace.write(SEEDS, project="theirs")
+    assert "WANDB_PROJECT=theirs" in listed()[0]
+    monkeypatch.setenv("WANDB_PROJECT", "mine")
+    assert "WANDB_PROJECT" not in listed()[0]
 
 
 def test_status_shows_what_runs(workplace, capsys):
@@ -225,6 +249,16 @@ def test_trials_are_dealt_one_gpu_each_and_two_share_one_if_there_are_more(
 def test_the_next_trial_has_the_gpu_of_the_one_that_ended(workplace, fake_gpus, gpus_of):
     file = workplace.write({"seed": {"values": [0, 1]}, "wait": {"values": [False, True]}})
     assert gpus_of(file, jobs=2, waiting=2) == ["0", "1", "0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "shares"),
+    [(1, ["0,1,2,3"]), (2, ["0,1", "2,3"]), (3, ["0", "1", "2"]), (5, ["0", "1", "2", "3", "0"])],
+)
+def test_gpus_are_shared_out_so_that_a_trial_may_take_several(jobs, shares):
+    found = [",".join(share(["0", "1", "2", "3"], jobs, slot)) for slot in range(jobs)]
+    assert found == shares
+    assert not share([], jobs, 0)
 
 
 def test_trials_are_told_of_no_gpu_where_there_is_none(workplace, fake_gpus):

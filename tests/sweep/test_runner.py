@@ -11,8 +11,11 @@ from filelock import FileLock
 
 from vae_zoo.runs import Run
 from vae_zoo.sweep import process, run_sweep
+from vae_zoo.sweep.agenda import Agenda
+from vae_zoo.sweep.presence import Presence
 from vae_zoo.sweep.process import environment
 from vae_zoo.sweep.queue import Queue
+from vae_zoo.sweep.source import Source
 from vae_zoo.sweep.space import canonical, read_sweep
 
 RUNNER = """
@@ -198,6 +201,50 @@ def test_a_trial_deaf_to_sigterm_is_killed_after_the_grace(workplace, monkeypatc
     pid = int(next(workplace.runs.glob("*/starts.txt")).read_text())
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_ctrl_c_three_times_ends_what_is_deaf_at_once(workplace, monkeypatch):
+    monkeypatch.setattr(process, "GRACE", 30.0)
+
+    def interrupt():
+        until(lambda: list(workplace.folder.glob("runs/grid/*/starts.txt")))
+        time.sleep(0.3)  # until it is deaf
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    began = time.monotonic()
+    assert run_sweep(workplace.write(seeds(1, wait=True, deaf=True))) == 130
+    assert time.monotonic() < began + 20
+    thread.join()
+
+
+def test_two_runners_that_retry_what_failed_try_each_trial_once(workplace, monkeypatch):
+    file = workplace.write(seeds(4, broken=True))
+    run_sweep(file, jobs=4)
+    with Queue(workplace.runs / "sweep.db", "grid") as queue:
+        source = Source.read(file)
+        agendas = []
+        for folder in ("one", "two"):
+            presence = Presence(queue, workplace.folder / folder)
+            queue.join(presence.id, "far/away")
+            agendas.append(Agenda(queue, source, presence))
+        for agenda in agendas:
+            agenda.look(now=True)
+            agenda.retry_failed()
+        one, two = agendas
+        for trial in queue.trials():
+            assert one.claim(trial)
+        two.look(now=True)
+        assert two.next() is None  # they run elsewhere
+        queue.end(one.trials[0].id, one.presence.id, "finished")
+        two.look(now=True)
+        assert two.next() is None
+        queue.end(one.trials[1].id, one.presence.id, "failed")
+        one.look(now=True)
+        assert one.next() is None  # it has been tried again
 
 
 def test_an_orphan_of_a_killed_runner_is_waited_for_and_not_started_twice(

@@ -77,7 +77,7 @@ def test_the_project_and_the_entity_go_to_the_trials(tmp_path):
 
 @pytest.mark.parametrize("name", ["", " ", ".", "..", "../up", "a/b", "a\\b", "/tmp", "-j", "a\nb"])
 def test_a_name_that_is_no_folder_in_runs_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match=re.escape(repr(name)) + ".*--name"):
+    with pytest.raises(ValueError, match="--name: " + re.escape(repr(name))):
         read(tmp_path, "method: grid\nparameters: {a: {value: 1}}", name)
 
 

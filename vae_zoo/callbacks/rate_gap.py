@@ -8,7 +8,9 @@ from vae_zoo.posteriors import Deterministic
 
 
 class RateGap(Callback):
-    """Logs ``val/rate_gap`` = |rate - ``val/kl``|, in nats: a search of a weight minimises it.
+    """Logs ``val/rate_gap`` = |rate - ``val/kl``|, in nats.
+
+    At the end it is ``best/val_rate_gap``, of the best epoch: a search of a weight minimises that.
 
     Models of different divergences can be compared where they spend the same rate; which weight
     that takes is not known before.

@@ -60,13 +60,16 @@ class Agenda:
     def _is_open(self, trial: Trial) -> bool:
         if trial.state == "waiting":
             return trial.id not in self.another_time
-        return trial.state == "running" or trial.id in self._retried
+        return trial.state == "running" or self._is_retried(trial)
+
+    def _is_retried(self, trial: Trial) -> bool:
+        return trial.state == "failed" and trial.id in self._retried
 
     def next(self) -> Trial | None:
         """The trial to take now: what a dead runner left, what waits, what is tried again."""
         left = [t for t in self.trials if t.state == "running" and t.runner not in self._living]
         waiting = [t for t in self.trials if t.state == "waiting" and self._is_open(t)]
-        failed = [t for t in self.trials if t.id in self._retried]
+        failed = [t for t in self.trials if self._is_retried(t)]
         return next(iter([*left, *waiting, *failed]), None)
 
     def claim(self, trial: Trial) -> bool:

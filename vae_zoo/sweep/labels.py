@@ -7,7 +7,7 @@ from typing import Any
 
 from vae_zoo.sweep.space import Parameters
 
-Path = tuple[str, ...]
+_Path = tuple[str, ...]
 DIGITS = 6  # of a number that somebody wrote
 
 
@@ -27,7 +27,7 @@ def labels(trials: Sequence[Parameters]) -> list[str]:
     ]
 
 
-def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+def _leaves(value: Any, path: _Path = ()) -> Iterator[tuple[_Path, Any]]:
     if isinstance(value, dict) and value:
         for name, inner in value.items():
             yield from _leaves(inner, (*path, *name.split(".")))
@@ -35,13 +35,13 @@ def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield path, value
 
 
-def _telling(path: Path) -> list[str]:
+def _telling(path: _Path) -> list[str]:
     """The parts of a path that tell something."""
     parts = [part for part in path if part not in ("class_path", "init_args")] or list(path)
     return ["seed" if part == "seed_everything" else part for part in parts]
 
 
-def _word(path: Path, name: str, value: Any) -> str:
+def _word(path: _Path, name: str, value: Any) -> str:
     """A class by its name alone, other values with theirs."""
     if isinstance(value, str):
         last = value.rpartition(".")[2]

@@ -1,5 +1,6 @@
 """The trials of a sweep, listed: as command lines before they run, and with their states after."""
 
+import os
 import shlex
 from contextlib import suppress
 from pathlib import Path
@@ -13,18 +14,16 @@ from vae_zoo.sweep.command import fill_command
 from vae_zoo.sweep.labels import labels
 from vae_zoo.sweep.presence import Presence
 from vae_zoo.sweep.process import check_program
-from vae_zoo.sweep.progress import score
-from vae_zoo.sweep.queue import NoSweepError, Queue, Trial, new_id
+from vae_zoo.sweep.progress import duration, score
+from vae_zoo.sweep.queue import DONE, NoSweepError, Queue, Trial, new_id
 from vae_zoo.sweep.source import Source
-
-DONE = ("finished", "stopped")
 
 
 def list_trials(file: Path, name: str | None, storage: str | None, seed: int) -> None:
     """Print the command line of each trial that is not done, a line each; nothing is written.
 
     They can be run anywhere, as by an array of Slurm: each holds its run's id, so that one that is
-    run again goes on where it was.
+    run again goes on where it was. Trials that no queue knows get new ids at each call.
 
     Args:
         file: The sweep file.
@@ -46,19 +45,21 @@ def list_trials(file: Path, name: str | None, storage: str | None, seed: int) ->
         )
     for trial in _trials(source, storage, ROOT / sweep.name):
         command = fill_command(sweep.command, sweep.program, trial.parameters, Path())
-        given = {**sweep.environment, "WANDB_RUN_ID": trial.id, "VAE_ZOO_NAME": sweep.name}
+        wished = {key: word for key, word in sweep.environment.items() if key not in os.environ}
+        given = {**wished, "WANDB_RUN_ID": trial.id, "VAE_ZOO_NAME": sweep.name}
         words = [f"{key}={value}" for key, value in given.items()]
         print(shlex.join(["env", *words, *command]))
 
 
 def _trials(source: Source, storage: str | None, folder: Path) -> list[Trial]:
-    known, address = [], storage or folder / "sweep.db"
-    if isinstance(address, str) or address.is_file():
-        with (
-            suppress(NoSweepError),
-            Queue(address, source.sweep.name, source.search, create=False) as queue,
-        ):
-            known = [trial for trial in queue.trials() if source.wants(trial)]
+    known: list[Trial] = []
+    with (
+        suppress(NoSweepError),
+        Queue(
+            storage or folder / "sweep.db", source.sweep.name, source.search, create=False
+        ) as queue,
+    ):
+        known = [trial for trial in queue.trials() if source.wants(trial)]
     there = {trial.key for trial in known}
     new = {key: each for key, each in source.given.items() if key not in there}
     known += [Trial(new_id(), key, each, "waiting") for key, each in new.items()]
@@ -79,14 +80,21 @@ def show_status(folder: Path, storage: str | None = None) -> None:
     if not storage and not file.is_file():
         raise ValueError(f"{folder} is no sweep's folder: it has no sweep.db")
     with Queue(storage or file, folder.name) as queue:
-        trials, living = queue.trials(), Presence(queue, folder).living()
+        trials, presence = queue.trials(), Presence(queue, folder)
+        living, elsewhere = presence.living(), presence.elsewhere()
     table = Table(box=None, pad_edge=False)
-    for column in ("trial", "state", "starts", "", "what it varies"):
+    for column in ("trial", "state", "starts", "took", "", "what it varies"):
         table.add_column(column)
     for trial, text in zip(trials, labels([t.parameters for t in trials]), strict=True):
-        state = "left" if trial.state == "running" and trial.runner not in living else trial.state
+        state: str = trial.state
+        if state == "running":
+            state = "left" if trial.runner not in living else state
+            state += " elsewhere" * (trial.runner in elsewhere & living)
+        elif state == "failed":
+            state += f" ({trial.exit_code})"
+        took = "" if trial.seconds is None else duration(trial.seconds)
         found = score(Run(folder / trial.id))
-        table.add_row(trial.id, state, str(trial.attempts), Text(found), Text(text))
+        table.add_row(trial.id, state, str(trial.attempts), took, Text(found), Text(text))
     console = Console()
     console.print(table)
     states = [trial.state for trial in trials]

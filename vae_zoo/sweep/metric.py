@@ -4,11 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vae_zoo.runs import Run
-from vae_zoo.sweep.queue import Trial
+from vae_zoo.sweep.queue import ENDED, Trial
 from vae_zoo.sweep.space import Parameters
 from vae_zoo.sweep.validation import suggest
-
-ENDED = ("finished", "failed", "stopped")
 
 
 class Metric:

@@ -54,6 +54,12 @@ class Presence:
         runners = self.queue.runners().items()
         return {id for id, runner in runners if id == self.id or self._lives(id, runner)}
 
+    def elsewhere(self) -> set[str]:
+        """The ids of runners of other machines, which may have been silent for long."""
+        here = host().rsplit("/", 1)[0]
+        runners = self.queue.runners().items()
+        return {id for id, runner in runners if runner.host.rsplit("/", 1)[0] != here}
+
     def _lives(self, id: str, runner: Runner) -> bool:
         machine, boot = host().rsplit("/", 1)
         its_machine, its_boot = runner.host.rsplit("/", 1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import shlex
 import shutil
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Attempt:
         process: Its process; None for an orphan, which an earlier runner started and left behind.
         log_start: Where in the log the output of this attempt begins.
         slot: Which of the runner's places it takes.
-        judged: Whether early termination has told it to end.
+        judged: When early termination told it to end, if it did.
     """
 
     trial: Trial
@@ -41,7 +42,7 @@ class Attempt:
     process: subprocess.Popen[bytes] | None = None
     log_start: int = 0
     slot: int = 0
-    judged: bool = False
+    judged: float | None = None
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -57,6 +58,14 @@ class Attempt:
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
+
+    def judge(self) -> None:
+        """Tell it to end, since others are better; if it does not, end it."""
+        if self.judged is None:
+            self.judged = time.monotonic()
+            self.signal(signal.SIGTERM)
+        elif time.monotonic() > self.judged + GRACE:
+            self.signal(signal.SIGKILL)
 
     def warnings(self) -> list[str]:
         """What this attempt warned of, once each."""
@@ -108,21 +117,24 @@ def finished(run: Run) -> bool:
         return False  # another program's file, which says nothing; or no card yet
 
 
-def start(trial: Trial, run: Run, sweep: Sweep, jobs: int, gpu: str | None = None) -> Attempt:
+def start(trial: Trial, run: Run, sweep: Sweep, jobs: int, gpus: Sequence[str] = ()) -> Attempt:
     """Start a trial in a session of its own, so that a terminal's Ctrl-C does not reach it."""
     run.folder.mkdir(parents=True, exist_ok=True)
     json_file = run.folder / "args.json"
     command = fill_command(sweep.command, sweep.program, trial.parameters, json_file)
     if "${args_json_file}" in sweep.command:
-        json_file.write_text(fill_command(["${args_json}"], None, trial.parameters, json_file)[0])
+        json_file.write_text(json.dumps(trial.parameters))
     with log_file(run).open("ab") as log:
-        fcntl.flock(log, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # another runner was faster: it runs, and is waited for
+            return Attempt(trial, run)
         log.write(f"$ {shlex.join(command)}\n".encode())
         log.flush()
         log_start = log.tell()
         process = subprocess.Popen(
             command,
-            env=environment(sweep, run.id, jobs, gpu),
+            env=environment(sweep, run.id, jobs, gpus),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -131,7 +143,7 @@ def start(trial: Trial, run: Run, sweep: Sweep, jobs: int, gpu: str | None = Non
     return Attempt(trial, run, process, log_start)
 
 
-def environment(sweep: Sweep, id: str, jobs: int, gpu: str | None = None) -> dict[str, str]:
+def environment(sweep: Sweep, id: str, jobs: int, gpus: Sequence[str] = ()) -> dict[str, str]:
     """What a trial finds in its environment: the user's wish goes before the file's and ours."""
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if jobs > 1 else {}
     # A trial is no task of Slurm's: were it taken for one, it could not start processes of its own.
@@ -139,9 +151,17 @@ def environment(sweep: Sweep, id: str, jobs: int, gpu: str | None = None) -> dic
     # So that `vae-zoo` is found without an activated environment.
     path = [str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)]
     own = {"WANDB_RUN_ID": id, "VAE_ZOO_NAME": sweep.name, "PATH": os.pathsep.join(path)}
-    if gpu is not None:
-        own["CUDA_VISIBLE_DEVICES"] = gpu
+    if gpus:
+        own["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     return {**threads, **sweep.environment, **inherited, **own}
+
+
+def share(gpus: Sequence[str], jobs: int, slot: int) -> Sequence[str]:
+    """The GPUs of one of so many trials at once: as many for each, and one in turn of too few."""
+    if len(gpus) < jobs:
+        return gpus[slot % len(gpus) :][:1] if gpus else ()
+    count = len(gpus) // jobs
+    return gpus[slot * count : (slot + 1) * count]
 
 
 def gpus() -> list[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from sqlalchemy import Connection, create_engine, inspect, make_url, select, text, update
+from sqlalchemy import URL, Connection, create_engine, inspect, make_url, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.schema import CreateTable
@@ -24,7 +24,10 @@ from sqlalchemy.schema import CreateTable
 from vae_zoo.sweep.space import Parameters
 from vae_zoo.sweep.tables import RUNNERS, SWEEPS, TABLES, TRIALS, VERSION
 
-PASSWORD = re.compile(r"//[^/@]*@")
+PASSWORD = re.compile(r"//.*@")
+PATIENCE = 60.0  # seconds for a server that restarts
+DONE = ("finished", "stopped")
+ENDED = (*DONE, "failed")
 LOCK = 0x7AE_200  # of PostgreSQL, by which runners make the tables one after the other
 State = Literal["waiting", "running", "finished", "failed", "stopped"]
 
@@ -40,6 +43,8 @@ class Trial:
         state: ``stopped`` is what early termination did.
         attempts: How often it was started.
         runner: Who runs it, or was the last to.
+        exit_code: Of the last attempt, if that has ended here.
+        seconds: That it took.
     """
 
     id: str
@@ -48,6 +53,8 @@ class Trial:
     state: State
     attempts: int = 0
     runner: str | None = None
+    exit_code: int | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,15 +90,19 @@ class Queue:
     ) -> None:
         self.sweep = sweep
         try:
-            address = make_url(f"sqlite:///{url}" if isinstance(url, Path) else url)
+            if isinstance(url, Path):
+                address = URL.create("sqlite", database=str(url))
+            else:
+                address = make_url(url)
             self.shown = str(url) if isinstance(url, Path) else address.render_as_string()
             options = {"timeout": 30} if address.get_backend_name() == "sqlite" else {}
-            self._engine = create_engine(address, connect_args=options)
+            self._engine = create_engine(address, connect_args=options, pool_pre_ping=True)
         except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
             raise ValueError(
                 f"--storage should be as postgresql+psycopg://user@host/database, got "
                 f"{PASSWORD.sub('//…@', str(url))}: {PASSWORD.sub('//…@', _reason(error))}"
             ) from error
+        self._patience = 0.0  # none for a server that was never there
         dialect = sqlite if address.get_backend_name() == "sqlite" else postgresql
         self._insert = dialect.insert
         try:
@@ -99,8 +110,12 @@ class Queue:
         except BaseException:
             self._engine.dispose()
             raise
+        self._patience = 0.0 if dialect is sqlite else PATIENCE
 
     def _open(self, search: str | None, create: bool) -> None:
+        file = self._engine.url.database or ""
+        if self._engine.name == "sqlite" and not create and not Path(file).is_file():
+            raise NoSweepError(f"there is no queue {self.shown}")
         with self._begin() as connection:
             # In a shared database a table of that name is another program's.
             if self._engine.name == "sqlite" and inspect(connection).has_table("trials"):
@@ -144,11 +159,21 @@ class Queue:
             ValueError: The database refuses.
         """
         try:
-            with self._engine.begin() as connection:
+            with self._connect() as connection, connection.begin():
                 yield connection
         except DatabaseError as error:
             reason = _reason(error.orig or error)
             raise ValueError(f"the queue {self.shown} cannot be used: {reason}") from error
+
+    def _connect(self) -> Connection:
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._engine.connect()
+            except DatabaseError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(1.0)
 
     def __enter__(self) -> Self:
         return self
@@ -171,10 +196,7 @@ class Queue:
         query = select(TRIALS).where(TRIALS.c.sweep == self.sweep).order_by(TRIALS.c.number)
         with self._begin() as connection:
             rows = connection.execute(query).all()
-        return [
-            Trial(row.id, row.key, json.loads(row.parameters), row.state, row.attempts, row.runner)
-            for row in rows
-        ]
+        return [_trial(row) for row in rows]
 
     def claim(self, trial: Trial, runner: str) -> bool:
         """Take a trial, as long as it is as it was; say whether that came off."""
@@ -216,6 +238,13 @@ class Queue:
 def new_id() -> str:
     """A random id in the form of W&B's: eight of a-z and 0-9."""
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+
+
+def _trial(row: Any) -> Trial:
+    parameters = json.loads(row.parameters)
+    seconds = row.ended - row.started if row.started and row.ended else None
+    state = row.id, row.key, parameters, row.state, row.attempts, row.runner, row.exit_code
+    return Trial(*state, seconds)
 
 
 def _reason(error: BaseException) -> str:

@@ -13,9 +13,9 @@ from vae_zoo.sweep.interrupts import Interrupts
 from vae_zoo.sweep.labels import labels
 from vae_zoo.sweep.metric import Metric
 from vae_zoo.sweep.presence import Presence
-from vae_zoo.sweep.process import Attempt, check_program, finished, gpus, in_use, start, stop
+from vae_zoo.sweep.process import Attempt, check_program, finished, gpus, in_use, share, start, stop
 from vae_zoo.sweep.progress import Display
-from vae_zoo.sweep.queue import Queue, State, Trial
+from vae_zoo.sweep.queue import DONE, ENDED, Queue, State, Trial
 from vae_zoo.sweep.rehearsal import check_parameters
 from vae_zoo.sweep.report import report
 from vae_zoo.sweep.source import Source
@@ -109,8 +109,7 @@ class Runner:
         self.queue, self.id = agenda.queue, agenda.presence.id
         sweep = source.sweep
         self.metric = Metric(sweep.metric, self._run_of) if sweep.metric else None
-        block = sweep.early_terminate
-        self.hyperband = Hyperband.from_config(block, sweep.goal) if block else None
+        self.hyperband = source.hyperband
         self.free = list(range(jobs))  # slots, by which GPUs are dealt out
         self.gpus = gpus()
         self.active: list[Attempt] = []
@@ -135,7 +134,7 @@ class Runner:
                 self._stop()
         self._look(now=True)
         report(self.agenda, self.folder, self.reason, self.reached, self.display.conclude)
-        if self.reached or self.agenda.count("finished", "stopped") == self.agenda.total:
+        if self.reached or self.agenda.count(*DONE) == self.agenda.total:
             return 0
         return self.interrupts.exit_code or 1
 
@@ -158,7 +157,7 @@ class Runner:
         trials = self.agenda.trials
         texts = labels([trial.parameters for trial in trials])
         named = dict(zip((trial.id for trial in trials), texts, strict=True))
-        over = self.agenda.count("finished", "stopped", "failed")
+        over = self.agenda.count(*ENDED)
         self.display.know(named, self.agenda.count("finished"), over, self.agenda.total)
         if self.metric and self.metric.reached(trials):
             self.reached = True
@@ -171,10 +170,9 @@ class Runner:
         states = ("running", "finished", "stopped")
         judged = [trial.id for trial in self.agenda.trials if trial.state in states]
         histories = {id: metric.history(id) for id in judged}
-        for id in hyperband.to_stop(histories, mine.keys()):
-            if not mine[id].judged:
-                mine[id].judged = True
-                mine[id].signal(signal.SIGTERM)
+        training = {id for id, attempt in mine.items() if not Run(attempt.run.folder).finished}
+        for id in hyperband.to_stop(histories, training):
+            mine[id].judge()
 
     def _fill(self) -> None:
         while self.free and not self.interrupts.count and not self.reason:
@@ -199,13 +197,11 @@ class Runner:
             self.display.say(f"finished  {trial.id}: it had come to its end before")
             return
         else:
-            attempt = start(trial, run, self.sweep, self.jobs, self._gpu(self.free[0]))
+            own = share(self.gpus, self.jobs, self.free[0])
+            attempt = start(trial, run, self.sweep, self.jobs, own)
         attempt.slot = self.free.pop(0)
         self.active.append(attempt)
         self.display.started(attempt)
-
-    def _gpu(self, slot: int) -> str | None:
-        return self.gpus[slot % len(self.gpus)] if self.gpus else None
 
     def _run_of(self, id: str) -> Run:
         return Run(self.folder / id)
@@ -223,12 +219,17 @@ class Runner:
                 self.quick_failures += attempt.seconds < QUICK
                 words = attempt.last_words().replace("\n", "\n    ")
                 self.display.say(f"    {words}")
-                if self.quick_failures >= HOPELESS and not self.agenda.count("finished"):
+                if self.quick_failures >= HOPELESS and not self._has_hope():
                     self.reason = f"the first {HOPELESS} trials failed at once, as is said above"
             elif state == "finished" and attempt.process:
                 for warning in attempt.warnings():  # nobody reads the log of what ended well
                     self.display.say(f"    {warning}")
                 self._check_metric(attempt.run)
+
+    def _has_hope(self) -> bool:
+        """Whether a trial has finished, or has lived for longer than those that fail at once."""
+        lasting = any(attempt.seconds > QUICK for attempt in self.active)
+        return lasting or self.agenda.count("finished") > 0
 
     def _outcome(self, attempt: Attempt) -> tuple[State, str]:
         """How an attempt ended, and why."""
@@ -262,18 +263,20 @@ class Runner:
 
     def _stop(self) -> None:
         """Stop what runs; it waits then, to go on another time. An orphan is left alone."""
+        with suppress(ValueError):  # what cannot be noted is found out by the next runner
+            self._collect()
         if any(attempt.process for attempt in self.active):
             self.display.say("stopping the running trials (Ctrl-C again: at once)")
-        before = self.interrupts.count
+        before = min(self.interrupts.count, 2)
         stop(self.active, lambda: self.interrupts.count > before)
         for attempt in self.active:
             if attempt.process is None:
                 self.display.say(f"trial {attempt.run.id} still runs, outside this sweep")
                 continue
-            # A stopped program may exit with 0 all the same. What cannot be noted is found out by
-            # the next runner.
+            # A stopped program may exit with 0 all the same.
+            state: State = "stopped" if attempt.judged else "waiting"
             with suppress(ValueError):
-                self._end(attempt.trial, "finished" if finished(attempt.run) else "waiting")
+                self._end(attempt.trial, "finished" if finished(attempt.run) else state)
 
 
 def _has_space(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from vae_zoo.sweep.hyperband import Hyperband
 from vae_zoo.sweep.metric import Metric
 from vae_zoo.sweep.queue import Trial
 from vae_zoo.sweep.search import Bayes, draw
@@ -28,6 +29,8 @@ class Source:
     def __init__(self, sweep: Sweep, seed: int) -> None:
         self.sweep, self.seed = sweep, seed
         self.given = self._given()
+        block = sweep.early_terminate
+        self.hyperband = Hyperband.from_config(block, sweep.goal) if block else None
         self.bayes = Bayes(sweep.space, sweep.goal, seed) if sweep.method == "bayes" else None
 
     @classmethod

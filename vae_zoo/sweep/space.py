@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from vae_zoo.runs import RESERVED
+from vae_zoo.runs import RESERVED, check_name
 from vae_zoo.sweep.command import DEFAULT_COMMAND, check_command
 from vae_zoo.sweep.distributions import lossless
 from vae_zoo.sweep.validation import check_schema
@@ -72,8 +72,9 @@ def read_sweep(file: Path, name: str | None = None) -> Sweep:
         config = _load(file)
         check_schema(config)
         _check(config)
+        check_name(*_named(file, config, name))
         sweep = Sweep(
-            name=_folder_name(name if name is not None else config.get("name", file.stem)),
+            name=_named(file, config, name)[1],
             command=[str(item) for item in config.get("command") or DEFAULT_COMMAND],
             program=config.get("program"),
             environment={
@@ -185,11 +186,10 @@ def _choices(block: dict[str, Any], path: str) -> list[Any]:
     return list(choices)
 
 
-def _folder_name(name: str) -> str:
-    """The name, if it is one folder below ``runs/`` and a visible one."""
-    if not name.strip() or name[0] in ".-" or not name.isprintable() or {"/", "\\"} & set(name):
-        raise ValueError(
-            f"the name {name!r} is no name of a folder in runs/: give one with --name, "
-            "without slashes, that does not begin with a dot or a hyphen"
-        )
-    return name
+def _named(file: Path, config: dict[str, Any], name: str | None) -> tuple[str, str]:
+    """What names the sweep, and how."""
+    if name is not None:
+        return "--name", name
+    if "name" in config:
+        return "name (or --name)", config["name"]
+    return "the file's name (or --name)", file.stem
