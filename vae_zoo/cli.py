@@ -105,6 +105,12 @@ def _run(words: list[str]) -> int:
         from vae_zoo.contract.command import run_check  # imports torch, for seconds
 
         return run_check(options.part, options.options)
+    if options.command == "workspace":
+        from vae_zoo.workspace import run_workspace  # imports wandb, for a second
+
+        asked = (options.entity, options.project, options.name, options.dry_run)
+        print(run_workspace(*asked))
+        return 0
     if options.command == "new":
         print(write_regularizer(options.name, Path.cwd()), end="")
         return 0
@@ -181,6 +187,16 @@ def _add_comparing(commands: Commands) -> None:
     compare = commands.add_parser("compare", help="compare runs, in a table and on a page")
     compare.add_argument("folders", type=Path, nargs="+", help="runs, or folders that hold them")
     compare.add_argument("-o", "--output", type=Path, help="the page (default: comparison.html)")
+
+    message = "make the workspace on W&B in which the runs of a project are compared"
+    workspace = commands.add_parser("workspace", help=message)
+    workspace.add_argument("--entity", help="user or team (default: WANDB_ENTITY, or the key's)")
+    message = "the runs' (default: WANDB_PROJECT, or vae_zoo)"
+    workspace.add_argument("--project", help=message)
+    message = "of the workspace (default: Divergences)"
+    workspace.add_argument("--name", default="Divergences", help=message)
+    message = "print what would be sent, without an account"
+    workspace.add_argument("--dry-run", action="store_true", help=message)
 
 
 def _add_using(commands: Commands) -> None:

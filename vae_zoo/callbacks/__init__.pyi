@@ -1,4 +1,5 @@
 from .cost import Cost as Cost
+from .kl_histogram import KLHistogram as KLHistogram
 from .pictures import Pictures as Pictures
 from .progress import Progress as Progress
 from .rate_gap import RateGap as RateGap
