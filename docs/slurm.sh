@@ -14,8 +14,10 @@
 #SBATCH --open-mode=append
 
 unset SLURM_NTASKS  # a trial on several devices starts its own processes
+: "${1:?a command, or a file of lines}"
 if [ -f "$1" ]; then
-    eval "set -- $(sed -n "${SLURM_ARRAY_TASK_ID}p" "$1")"
+    line=$(sed -n "${SLURM_ARRAY_TASK_ID:?a file of lines needs --array=1-N}p" "$1")
+    eval "set -- ${line:?no such line in the file}"
 fi
 export VAE_ZOO_PREEMPTED=$(mktemp -u)  # made where the job, and not one run of it, is told to end
 "$@" &

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from vae_zoo.sweep.queue import Queue
+from vae_zoo.sweep.source import Source
 
 PROGRAM = """
     import json, os, pathlib, signal, sys, time
@@ -61,6 +62,11 @@ class Workplace:
         config = {"program": "program.py", "method": "grid", "command": command}
         self.file.write_text(yaml.safe_dump({**config, "parameters": parameters, **keys}))
         return self.file
+
+    @property
+    def search(self) -> str:
+        """By which the file's queue is known."""
+        return Source.read(self.file).search
 
     @property
     def runs(self) -> Path:

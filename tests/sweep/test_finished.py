@@ -68,7 +68,7 @@ def test_a_trial_that_was_killed_with_its_runner_goes_on_unless_its_card_is_whol
 ):
     workplace.write({"seed": {"value": 0}})
     workplace.runs.mkdir(parents=True)
-    with Queue(workplace.runs / "sweep.db", "grid", "grid") as queue:
+    with Queue(workplace.runs / "sweep.db", "grid", workplace.search) as queue:
         queue.add({canonical({"seed": 0}): {"seed": 0}})
         (trial,) = queue.trials()
         queue.claim(trial, "dead")

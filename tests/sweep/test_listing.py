@@ -97,7 +97,7 @@ def test_another_search_than_that_of_the_queue_is_not_listed(workplace, listed):
     space = {"seed": {"min": 0.0, "max": 1.0}, "broken": {"value": True}}
     run_sweep(workplace.write(space, method="random", run_cap=1))
     assert len(listed()) == 1
-    with pytest.raises(ValueError, match="queue of another search"):
+    with pytest.raises(ValueError, match="queue of another sweep"):
         listed(seed=1)
 
 
@@ -116,9 +116,9 @@ def test_status_tells_how_far_each_trial_came(workplace, capsys):
     assert lines[1].split() == [
         finished.id, "finished", "1", "0", "s", "test/elbo", "-0.25", "broken=false", "seed=0"
     ]  # fmt: skip
-    assert sum("failed (1)" in line for line in lines) == 2  # the exit code
+    assert sum("failed (1)" in line for line in lines[1:7]) == 2  # the exit code
     assert [line.split()[1] for line in lines[1:7]].count("left") == 1
-    assert lines[7].strip() == "6 trials: 3 finished, 2 failed, 1 running"
+    assert lines[7].strip() == "6 trials: 3 finished, 2 failed, 1 left"
     assert sorted(workplace.folder.glob("**/*")) == before
 
 
@@ -163,8 +163,14 @@ def test_status_shows_what_runs(workplace, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["status", "."], ". is no sweep's folder: it has no sweep.db"),
-        (["status", "nowhere"], "nowhere is no sweep's folder: it has no sweep.db"),
+        (
+            ["status", "."],
+            ". is no sweep's folder: it has no sweep.db (or --storage?)",
+        ),
+        (
+            ["status", "nowhere"],
+            "nowhere is no sweep's folder: it has no sweep.db (or --storage?)",
+        ),
         (["status"], "sweep status needs the sweep's folder, as runs/divergences"),
         (["grid.yaml", "runs"], "sweep takes one file, got grid.yaml and runs"),
     ],

@@ -77,7 +77,7 @@ def far(workplace, monkeypatch):
     monkeypatch.setattr(agenda, "LOOK", 0.1)
     workplace.write({"seed": {"value": 0}})
     workplace.runs.mkdir(parents=True)
-    with Queue(workplace.runs / "sweep.db", "grid", "grid") as queue:
+    with Queue(workplace.runs / "sweep.db", "grid", workplace.search) as queue:
         queue.add({canonical({"seed": 0}): {"seed": 0}})
         queue.join("far", "elsewhere/1")
         queue.claim(queue.trials()[0], "far")

@@ -7,7 +7,7 @@ import pytest
 
 from vae_zoo.sweep import queue as module
 from vae_zoo.sweep import run_sweep
-from vae_zoo.sweep.queue import Queue
+from vae_zoo.sweep.queue import Queue, check_storage
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_trial_that_is_there_keeps_its_id_and_its_state(queue):
 def test_sweeps_in_one_database_do_not_see_each_other(queue, file):
     queue.add(keys(1))
     queue.join("a", "host/1")
-    with Queue(file, "another", "another search") as other:
+    with Queue(f"sqlite:///{file}", "another", "another search") as other:
         assert other.trials() == []
         assert other.runners() == {}
         other.add(keys(1))
@@ -121,14 +121,14 @@ def test_sweeps_in_one_database_do_not_see_each_other(queue, file):
 
 
 def test_a_queue_of_another_search_is_refused(queue, file):
-    with pytest.raises(ValueError, match=r"sweep\.db is the queue of another search, .* --name"):
+    with pytest.raises(ValueError, match=r"sweep\.db is the queue of another sweep, .* --name"):
         Queue(file, "grid", "a second search")
 
 
 def test_a_queue_of_another_version_is_refused(queue, file, monkeypatch):
-    monkeypatch.setattr(module, "VERSION", 3)
+    monkeypatch.setattr(module, "VERSION", 4)
     for search in ("a search", None):
-        with pytest.raises(ValueError, match=r"another version .* are 2, this one's 3\)"):
+        with pytest.raises(ValueError, match=r"another version .* are 3, this one's 4\)"):
             Queue(file, "grid", search)
 
 
@@ -144,7 +144,19 @@ def test_a_queue_of_the_first_version_is_refused_and_left_as_it_is(file):
 
 def test_a_sweep_that_is_not_there_is_no_new_one(queue, file):
     with pytest.raises(ValueError, match=r"sweep\.db has no sweep of the name other"):
-        Queue(file, "other")
+        Queue(f"sqlite:///{file}", "other")
+
+
+def test_a_file_of_its_own_keeps_its_sweep_when_the_folder_is_renamed(queue, file):
+    queue.add(keys(2))
+    with Queue(file, "renamed", "a search") as same:
+        assert same.trials() == queue.trials()
+
+
+@pytest.mark.parametrize("storage", ["", " "])
+def test_an_empty_address_is_no_address(storage):
+    with pytest.raises(ValueError, match="--storage is empty"):
+        check_storage(storage)
 
 
 @pytest.mark.parametrize(

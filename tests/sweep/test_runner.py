@@ -134,8 +134,35 @@ def test_a_sweep_in_which_something_finished_is_not_given_up(workplace):
 
 def test_what_waits_goes_before_what_failed(workplace):
     run_sweep(workplace.write(seeds(6, broken=True)))
-    run_sweep(workplace.file)
+    assert workplace.starts() == [1, 1, 1, 0, 0, 0]
+    run_sweep(workplace.file, retry_failed=True)
     assert workplace.starts() == [1] * 6
+
+
+def test_a_sweep_that_was_given_up_starts_no_more_trials_unasked(workplace, capsys):
+    run_sweep(workplace.write(seeds(6, broken=True)))
+    assert "stopped: the first 3 trials failed at once: no such divergence: MDD" in _said(capsys)
+    assert run_sweep(workplace.file, quiet=True) == 1
+    assert workplace.starts() == [1, 1, 1, 0, 0, 0]
+    assert "3 trials have failed at once, and none has finished" in _said(capsys)
+
+
+def _said(capsys):
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_program_that_crashes_has_failed(workplace, capsys):
+    command = ["sh", "-c", "echo out of bounds; kill -SEGV $$"]
+    assert run_sweep(workplace.write(seeds(5), command=command)) == 1
+    assert workplace.states() == ["failed"] * 3 + ["waiting"] * 2
+    assert "the first 3 trials failed at once: out of bounds" in _said(capsys)
+
+
+def test_a_queue_of_another_command_is_refused(workplace):
+    run_sweep(workplace.write(seeds(1)))
+    file = workplace.write(seeds(1), command=["sh", "-c", "true"])
+    with pytest.raises(ValueError, match="of another sweep, with another program, command"):
+        run_sweep(file)
 
 
 def test_a_trial_killed_by_a_signal_says_which(workplace, capsys):
@@ -281,7 +308,7 @@ def busy(workplace):
     """A sweep of one trial whose folder a process uses; and what ends that process."""
     workplace.write(seeds(1))
     workplace.runs.mkdir(parents=True)
-    with Queue(workplace.runs / "sweep.db", "grid", "grid") as queue:
+    with Queue(workplace.runs / "sweep.db", "grid", workplace.search) as queue:
         queue.add({canonical({"seed": 0}): {"seed": 0}})
         (trial,) = queue.trials()
         run = Run(workplace.runs / trial.id)

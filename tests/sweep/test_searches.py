@@ -63,9 +63,9 @@ def test_a_search_that_has_changed_is_refused(workplace, method):
     keys = {"method": method, "metric": ELBO, "run_cap": 1}
     file = workplace.write(SPACE, **keys)
     run_sweep(file)
-    with pytest.raises(ValueError, match="queue of another search"):
+    with pytest.raises(ValueError, match="queue of another sweep"):
         run_sweep(file, seed=1)
-    with pytest.raises(ValueError, match="queue of another search"):
+    with pytest.raises(ValueError, match="queue of another sweep"):
         run_sweep(workplace.write({"seed": {"min": 0.0, "max": 2.0}}, **keys))
     assert workplace.starts() == [1]
 

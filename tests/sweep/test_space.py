@@ -54,6 +54,29 @@ parameters:
     ]
 
 
+def test_a_huge_grid_is_no_burden_where_few_of_its_trials_are_asked_for(tmp_path):
+    values = {"values": list(range(40))}
+    parameters = {"model": {"parameters": dict.fromkeys("abcdef", values)}, "g": values}
+    text = f"method: grid\nparameters: {json.dumps(parameters)}"
+    first, *_, last = trials(read(tmp_path, f"{text}\nrun_cap: 41"))
+    assert first == {"model": dict.fromkeys("abcdef", 0), "g": 0}
+    assert last == {"model": {**dict.fromkeys("abcde", 0), "f": 1}, "g": 0}
+    with pytest.raises(ValueError, match="run_cap: these are 163,840,000,000 trials; at most"):
+        read(tmp_path, text)
+
+
+def test_a_run_cap_that_nobody_reaches_is_refused(tmp_path):
+    text = "method: random\nrun_cap: 100000000000\nparameters: {a: {values: [1, 2]}}"
+    with pytest.raises(ValueError, match="run_cap: these are 100,000,000,000 trials"):
+        read(tmp_path, text)
+
+
+def test_a_block_that_contains_itself_is_refused(tmp_path):
+    text = "method: grid\nparameters: &p {x: {parameters: *p}}"
+    with pytest.raises(ValueError, match="a block contains itself"):
+        read(tmp_path, text)
+
+
 def test_a_run_cap_bounds_the_trials(tmp_path):
     source = read(tmp_path, "method: grid\nrun_cap: 2\nparameters: {a: {values: [1, 2, 3]}}")
     assert trials(source) == [{"a": 1}, {"a": 2}]

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from vae_zoo.sweep.space import Parameters
+from vae_zoo.sweep.grid import Parameters
 
 _Path = tuple[str, ...]
 DIGITS = 6  # of a number that somebody wrote

@@ -1,7 +1,9 @@
 """The trials of a sweep, listed: as command lines before they run, and with their states after."""
 
 import os
+import re
 import shlex
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,8 +17,12 @@ from vae_zoo.sweep.labels import labels
 from vae_zoo.sweep.presence import Presence
 from vae_zoo.sweep.process import check_program
 from vae_zoo.sweep.progress import duration, score
-from vae_zoo.sweep.queue import DONE, NoSweepError, Queue, Trial, new_id
+from vae_zoo.sweep.queue import DONE, NoSweepError, Queue, Trial, check_storage, new_id
 from vae_zoo.sweep.source import Source
+
+WIDE = 1000  # columns where there is no terminal: a line each
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+ESCAPED = re.compile(r"[\x00-\x1f\x7f\\']")
 
 
 def list_trials(file: Path, name: str | None, storage: str | None, seed: int) -> None:
@@ -34,6 +40,7 @@ def list_trials(file: Path, name: str | None, storage: str | None, seed: int) ->
     Raises:
         ValueError: The file or the queue is not right, or the trials depend on results.
     """
+    check_storage(storage)
     source = Source.read(file, name, seed)
     sweep = source.sweep
     check_program(sweep)
@@ -48,7 +55,14 @@ def list_trials(file: Path, name: str | None, storage: str | None, seed: int) ->
         wished = {key: word for key, word in sweep.environment.items() if key not in os.environ}
         given = {**wished, "WANDB_RUN_ID": trial.id, "VAE_ZOO_NAME": sweep.name}
         words = [f"{key}={value}" for key, value in given.items()]
-        print(shlex.join(["env", *words, *command]))
+        print(" ".join(map(_quoted, ["env", *words, *command])))
+
+
+def _quoted(word: str) -> str:
+    """Quote for bash, so that a line break stays within a line."""
+    if CONTROL.search(word):
+        return "$'" + ESCAPED.sub(lambda match: f"\\x{ord(match[0]):02x}", word) + "'"
+    return shlex.quote(word)
 
 
 def _trials(source: Source, storage: str | None, folder: Path) -> list[Trial]:
@@ -78,25 +92,26 @@ def show_status(folder: Path, storage: str | None = None) -> None:
     """
     file = folder / "sweep.db"
     if not storage and not file.is_file():
-        raise ValueError(f"{folder} is no sweep's folder: it has no sweep.db")
+        raise ValueError(f"{folder} is no sweep's folder: it has no sweep.db (or --storage?)")
     with Queue(storage or file, folder.name) as queue:
         trials, presence = queue.trials(), Presence(queue, folder)
         living, elsewhere = presence.living(), presence.elsewhere()
     table = Table(box=None, pad_edge=False)
     for column in ("trial", "state", "starts", "took", "", "what it varies"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column in ("trial", "state"))
+    states = []
     for trial, text in zip(trials, labels([t.parameters for t in trials]), strict=True):
         state: str = trial.state
         if state == "running":
             state = "left" if trial.runner not in living else state
             state += " elsewhere" * (trial.runner in elsewhere & living)
-        elif state == "failed":
+        states.append(state)
+        if state == "failed":
             state += f" ({trial.exit_code})"
         took = "" if trial.seconds is None else duration(trial.seconds)
         found = score(Run(folder / trial.id))
         table.add_row(trial.id, state, str(trial.attempts), took, Text(found), Text(text))
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
     console.print(table)
-    states = [trial.state for trial in trials]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     console.print(Text(f"{len(states)} trials: {counts}", "dim"))

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vae_zoo.runs import Run
+from vae_zoo.sweep.grid import Parameters
 from vae_zoo.sweep.queue import ENDED, Trial
-from vae_zoo.sweep.space import Parameters
 from vae_zoo.sweep.validation import suggest
 
 
@@ -23,6 +23,7 @@ class Metric:
         self.target: float | None = block.get("target")
         self.impute: str = block.get("impute", "worst")
         self.run_of = run_of
+        self._finished: dict[str, float] = {}  # values of what changes no more
 
     def history(self, id: str) -> list[float]:
         """The values that a trial logged, in their order; none where its file cannot be read."""
@@ -68,6 +69,9 @@ class Metric:
         """Whether a trial has reached the target, if there is one."""
         if self.target is None:
             return False
-        values = [self.value(trial.id) for trial in trials if trial.state == "finished"]
+        new = [t.id for t in trials if t.state == "finished" and t.id not in self._finished]
+        found = {id: self.value(id) for id in new}
+        self._finished |= {id: value for id, value in found.items() if value is not None}
+        values = self._finished.values()
         sign = 1 if self.goal == "minimize" else -1
-        return any(value is not None and sign * value <= sign * self.target for value in values)
+        return any(sign * value <= sign * self.target for value in values)

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.schema import CreateTable
 
-from vae_zoo.sweep.space import Parameters
+from vae_zoo.sweep.grid import Parameters
 from vae_zoo.sweep.tables import RUNNERS, SWEEPS, TABLES, TRIALS, VERSION
 
 PASSWORD = re.compile(r"//.*@")
@@ -65,6 +65,16 @@ class Runner:
     beats: int
 
 
+def check_storage(storage: str | None) -> None:
+    """Refuse an empty address, as of a variable that is not set.
+
+    Raises:
+        ValueError: It is empty.
+    """
+    if storage is not None and not storage.strip():
+        raise ValueError("--storage is empty: give a database's address, or leave it out")
+
+
 class NoSweepError(ValueError):
     """The database knows no such sweep."""
 
@@ -90,6 +100,7 @@ class Queue:
     ) -> None:
         self.sweep = sweep
         try:
+            self._own_file = isinstance(url, Path)
             if isinstance(url, Path):
                 address = URL.create("sqlite", database=str(url))
             else:
@@ -124,6 +135,7 @@ class Queue:
                     "that one, or move the file away"
                 )
         with self._begin() as connection:
+            self._adopt(connection)
             if create:
                 if self._engine.name == "postgresql":  # where making a table is no single step
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
@@ -132,6 +144,13 @@ class Queue:
                 given = {"name": self.sweep, "version": VERSION, "search": search or ""}
                 connection.execute(self._insert(SWEEPS).values(given).on_conflict_do_nothing())
             self._check(connection, search)
+
+    def _adopt(self, connection: Connection) -> None:
+        """Take the sweep that a file holds, whose folder may have been renamed since."""
+        if self._engine.name == "sqlite" and inspect(connection).has_table(SWEEPS.name):
+            names = connection.execute(select(SWEEPS.c.name)).scalars().all()
+            if self._own_file and len(names) == 1:
+                self.sweep = names[0]
 
     def _check(self, connection: Connection, search: str | None) -> None:
         """Refuse a queue of another version or search."""
@@ -147,8 +166,8 @@ class Queue:
             )
         if search is not None and known.search != search:
             raise ValueError(
-                f"{self.shown} is the queue of another search, with another method, other "
-                "parameters or another seed: choose a --name for this one"
+                f"{self.shown} is the queue of another sweep, with another program, command or "
+                "method, or of another search: choose a --name for this one"
             )
 
     @contextmanager

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vae_zoo.sweep.command import fill_command
-from vae_zoo.sweep.space import Parameters, Sweep
+from vae_zoo.sweep.grid import Parameters
+from vae_zoo.sweep.space import Sweep
 
 
 def check_parameters(sweep: Sweep, trials: Iterable[Parameters]) -> None:

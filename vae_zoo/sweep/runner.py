@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vae_zoo.runs import ROOT, Run
 from vae_zoo.sweep.agenda import Agenda
+from vae_zoo.sweep.grid import Parameters
 from vae_zoo.sweep.hyperband import Hyperband
 from vae_zoo.sweep.interrupts import Interrupts
 from vae_zoo.sweep.labels import labels
@@ -15,16 +16,16 @@ from vae_zoo.sweep.metric import Metric
 from vae_zoo.sweep.presence import Presence
 from vae_zoo.sweep.process import Attempt, check_program, finished, gpus, in_use, share, start, stop
 from vae_zoo.sweep.progress import Display
-from vae_zoo.sweep.queue import DONE, ENDED, Queue, State, Trial
+from vae_zoo.sweep.queue import DONE, ENDED, Queue, State, Trial, check_storage
 from vae_zoo.sweep.rehearsal import check_parameters
 from vae_zoo.sweep.report import report
 from vae_zoo.sweep.source import Source
-from vae_zoo.sweep.space import Parameters
 
 POLL = 0.1  # seconds between two looks at the processes
 QUICK = 60.0  # seconds within which a program that cannot work fails
 HOPELESS = 3  # as many quick failures, and nothing finished: the program cannot work
 SPARE = 64 * 2**20  # bytes that a disk must have left
+KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # by others, not its own
 STOPPED = 128 + signal.SIGTERM  # the exit code of a program that was told to end, and did
 
 
@@ -60,6 +61,7 @@ def run_sweep(
     """
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
+    check_storage(storage)
     source = Source.read(file, name, seed)
     sweep = source.sweep
     check_program(sweep)
@@ -124,6 +126,8 @@ class Runner:
                 self._look(now=True)
                 if retry_failed:
                     self.agenda.retry_failed()
+                else:
+                    self._remember_failures()
                 while self._goes_on():
                     self._collect()
                     self._look()
@@ -220,11 +224,18 @@ class Runner:
                 words = attempt.last_words().replace("\n", "\n    ")
                 self.display.say(f"    {words}")
                 if self.quick_failures >= HOPELESS and not self._has_hope():
-                    self.reason = f"the first {HOPELESS} trials failed at once, as is said above"
+                    last = words.rpartition("\n")[2].strip()
+                    self.reason = f"the first {HOPELESS} trials failed at once: {last}"
             elif state == "finished" and attempt.process:
                 for warning in attempt.warnings():  # nobody reads the log of what ended well
                     self.display.say(f"    {warning}")
                 self._check_metric(attempt.run)
+
+    def _remember_failures(self) -> None:
+        """Start no more trials of a sweep that has been given up before."""
+        quick = [t for t in self.agenda.trials if t.state == "failed" and (t.seconds or 0) < QUICK]
+        if len(quick) >= HOPELESS and not self._has_hope():
+            self.reason = f"{len(quick)} trials have failed at once, and none has finished"
 
     def _has_hope(self) -> bool:
         """Whether a trial has finished, or has lived for longer than those that fail at once."""
@@ -240,7 +251,7 @@ class Runner:
             return "finished", ""
         if attempt.judged:
             return "stopped", "early: others are better"
-        if code < 0 or code == STOPPED:
+        if -code in KILLS or code == STOPPED:
             self.agenda.another_time.add(attempt.run.id)
             number = -code if code < 0 else signal.SIGTERM
             return "waiting", f"killed by {signal.Signals(number).name}"
@@ -248,7 +259,7 @@ class Runner:
             self.agenda.another_time.add(attempt.run.id)
             self.reason = f"there is no space left on the disk of {self.folder}: make some"
             return "waiting", self.reason
-        return "failed", f"exit code {code}"
+        return "failed", signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
     def _check_metric(self, run: Run) -> None:
         """Complain of a metric that runs do not log."""

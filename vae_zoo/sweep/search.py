@@ -16,7 +16,7 @@ from vae_zoo.sweep.distributions import (
     Real,
     distribution,
 )
-from vae_zoo.sweep.space import Parameters
+from vae_zoo.sweep.grid import Parameters
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from vae_zoo.sweep.grid import Parameters, check_count, expand
 from vae_zoo.sweep.hyperband import Hyperband
 from vae_zoo.sweep.metric import Metric
 from vae_zoo.sweep.queue import Trial
 from vae_zoo.sweep.search import Bayes, draw
-from vae_zoo.sweep.space import Parameters, Sweep, canonical, expand, read_sweep
+from vae_zoo.sweep.space import Sweep, canonical, read_sweep
 
 
 class Source:
@@ -49,19 +50,21 @@ class Source:
     def _given(self) -> dict[str, Parameters]:
         sweep = self.sweep
         if sweep.method == "grid":
-            trials = expand(sweep.space)[: sweep.run_cap]
+            trials = expand(sweep.space, sweep.run_cap)
             return {canonical(each): each for each in trials}
         if sweep.method == "random":
             count = sweep.run_cap or 0
+            check_count(count)
             return {str(n): draw(sweep.space, self.seed, n) for n in range(count)}
         return {}
 
     @property
     def search(self) -> str:
-        """What a search is drawn from: its trials are numbered, and must be of this one."""
-        if self.sweep.method == "grid":
-            return "grid"
-        return json.dumps([self.sweep.method, self.sweep.space, self.seed], sort_keys=True)
+        """What its trials are of: their program, and in a search what they are drawn from."""
+        sweep = self.sweep
+        program = [sweep.method, sweep.program, sweep.command]
+        drawn = [] if sweep.method == "grid" else [sweep.space, self.seed]
+        return json.dumps([*program, *drawn], sort_keys=True)
 
     @property
     def total(self) -> int:

@@ -1,6 +1,5 @@
 """A sweep file: read, checked, expanded to the parameters of its trials."""
 
-import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +10,9 @@ import yaml
 
 from vae_zoo.runs import RESERVED, check_name
 from vae_zoo.sweep.command import DEFAULT_COMMAND, check_command
-from vae_zoo.sweep.distributions import lossless
+from vae_zoo.sweep.grid import Parameters
 from vae_zoo.sweep.validation import check_schema
 
-Parameters = dict[str, Any]
 METHODS = ("grid", "random", "bayes")
 
 
@@ -91,6 +89,8 @@ def read_sweep(file: Path, name: str | None = None) -> Sweep:
         check_command(sweep.command, sweep.program)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"{file}: a block contains itself") from error
     return sweep
 
 
@@ -156,34 +156,6 @@ def _check(config: dict[str, Any]) -> None:
             "metric.impute_while_running: vae-zoo sweep judges by the metric of finished trials "
             "alone; `wandb sweep` runs this file"
         )
-
-
-def expand(parameters: dict[str, Any], path: str = "parameters") -> list[Parameters]:
-    """Every combination of the values below ``parameters:``, the last parameter fastest.
-
-    Raises:
-        ValueError: A parameter lists no values, one twice, or one that JSON cannot hold.
-    """
-    choices = [_choices(block, f"{path}.{name}") for name, block in parameters.items()]
-    return [dict(zip(parameters, each, strict=True)) for each in itertools.product(*choices)]
-
-
-def _choices(block: dict[str, Any], path: str) -> list[Any]:
-    if "parameters" in block:
-        return expand(block["parameters"], f"{path}.parameters")
-    if "probabilities" in block or not block.keys() & {"value", "values"}:
-        raise ValueError(f"{path}: a grid takes `value` or `values`, got {block!r}")
-    choices = block["values"] if "values" in block else [block["value"]]
-    seen = set()
-    for value in choices:
-        try:
-            text = lossless(value)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        if text in seen:
-            raise ValueError(f"{path}.values lists {value!r} twice")
-        seen.add(text)
-    return list(choices)
 
 
 def _named(file: Path, config: dict[str, Any], name: str | None) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table, UniqueConstraint
 
-VERSION = 2  # of the tables; another version's are not read
+VERSION = 3  # of the tables; another version's are not read
 
 TABLES = MetaData()
 SWEEPS = Table(

@@ -73,6 +73,8 @@ def _path(error: ValidationError) -> str:
 def _explain(error: ValidationError) -> str:
     if error.validator == "anyOf" and "parameters" in error.absolute_path:
         return _explain_parameter(error)
+    if [*error.absolute_path] == ["early_terminate"]:
+        return f"early_terminate needs min_iter, or max_iter and s, got {error.instance!r}"
     error = best_match([error]) or error
     schema: Any = error.schema
     value: Any = error.instance
