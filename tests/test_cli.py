@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 import yaml
 
 from vae_zoo import fit as training
-from vae_zoo.callbacks import pictures
+from vae_zoo.callbacks import Pictures
 from vae_zoo.cli import main
 from vae_zoo.runs import Run
 from vae_zoo.sweep.source import Source
@@ -75,7 +76,8 @@ def test_a_fit_leaves_all_in_one_folder_named_after_data_and_regularizer(capsys)
         file.name for file in done.folder.iterdir()
     }
     assert {file.name for file in done.checkpoints.iterdir()} == {"best.ckpt", "last.ckpt"}
-    assert {file.name for file in done.images.iterdir()} == {"reconstructions.png", "samples.png"}
+    pictures = {"reconstructions", "samples", "traversals", "interpolations", "latents"}
+    assert {file.name for file in done.images.iterdir()} == {f"{name}.png" for name in pictures}
     assert [path.name for path in Path().iterdir()] == ["runs"]
     assert done.finished
     out = capsys.readouterr().out
@@ -208,13 +210,15 @@ def test_pictures_are_drawn_as_often_as_asked(capsys):
         "--trainer.callbacks",
         "vae_zoo.callbacks.Pictures",
     ]
+    of_codes = ("traversals", "interpolations", "latents")
     drawn = []
-    save = pictures.grid
+    draw = Pictures._keep
     for every, times in ((0, 1), (1, 3), (2, 2)):  # epochs of two, and once at the end
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pictures, "grid", lambda *a, **k: drawn.append(a) or save(*a, **k))
+            patch.setattr(Pictures, "_keep", lambda *a: drawn.append(a[2]) or draw(*a))
             assert run(*SMALL, *quiet, "--trainer.callbacks.every_n_epochs", every) == 0
-        assert len(drawn) == 2 * times  # reconstructions and samples
+        counts = {"reconstructions": times, "samples": times}
+        assert Counter(drawn) == counts | dict.fromkeys(of_codes, 1)
         drawn.clear()
     assert run(*SMALL, *quiet, "--trainer.callbacks.every_n_epochs", -1) == 2
     assert "every_n_epochs must be non-negative, got -1" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Samples and interpolations of texts, pictures and numbers, by the command line."""
+"""Samples, reconstructions, interpolations and traversals, by the command line."""
 
 import json
 import sys
@@ -98,7 +98,7 @@ def test_texts_are_printed_or_written_and_drawn_by_the_seed_alone(of_text, capsy
 
 
 def test_the_run_of_a_text_keeps_texts_in_its_folder(of_text):
-    assert not Run(of_text).images.exists()
+    assert [path.name for path in Run(of_text).images.iterdir()] == ["latents.png"]
     data = restore(of_text)[1]
     x, _ = data.batch(*data.splits.test.cut(0, 10))
     written = texts((of_text / "texts/reconstructions.txt").read_text())
@@ -187,6 +187,66 @@ def test_other_conditions_are_those_of_the_test_split_and_numbers_are_written(of
         assert_close(torch.from_numpy(arrays["y"]), data.splits.test.y[:6])
 
 
+def test_examples_are_reconstructed_above_one_another_or_in_numbers(of_digits, capsys):
+    assert run("reconstruct", of_digits, "-n", 12) == 0
+    assert "reconstructions.png: example 0 to reconstruction 11" in capsys.readouterr().out
+    with Image.open("reconstructions.png") as image:
+        assert image.size == (10 * 40, 4 * 40)
+        cells = np.asarray(image)[20::40, 20::40]  # a pixel of each
+    assert (cells[2:, 2:] == 255).all()  # there are twelve, and ten in a row
+    assert run("reconstruct", of_digits, "-n", 3, "--split", "val", "-o", "three.npz") == 0
+    model, data = restore(of_digits)
+    x, _ = data.batch(*data.splits.val.cut(0, 3))
+    with np.load("three.npz", allow_pickle=False) as arrays:
+        titles = [f"{what} {i}" for i in range(3) for what in ("example", "reconstruction")]
+        assert arrays["titles"].tolist() == titles
+        assert_close(torch.from_numpy(arrays["x"][::2]), x)
+        assert_close(torch.from_numpy(arrays["x"][1::2]), model.reconstruct(x))
+
+
+def test_the_codes_of_a_label_are_decoded_under_it(of_labels):
+    assert run("reconstruct", of_labels, "-n", 4, "-o", "four.npz") == 0
+    assert run("traverse", of_labels, "--example", 3, "--steps", 3, "-o", "moved.npz") == 0
+    model, data = restore(of_labels)
+    x, y = data.batch(*data.splits.test.cut(0, 4))
+    reconstructed = model.reconstruct(x, y)
+    with np.load("four.npz", allow_pickle=False) as arrays:
+        assert_close(torch.from_numpy(arrays["x"][1::2]), reconstructed)
+        assert arrays["y"].tolist() == y.repeat_interleave(2).tolist()
+    with np.load("moved.npz", allow_pickle=False) as arrays:
+        assert len(arrays["x"]) == model.latent_dim * 3
+        middles = torch.from_numpy(arrays["x"][1::3])
+        assert_close(middles, reconstructed[3].expand_as(middles))
+        assert {*arrays["y"].tolist()} == {y[3].item()}
+
+
+def test_a_traversal_is_a_picture_with_a_row_for_each_dimension(of_digits, capsys):
+    assert run("traverse", of_digits, "--steps", 5) == 0
+    assert "traversals.png: z" in capsys.readouterr().out
+    with Image.open("traversals.png") as image:
+        assert image.height == 8 * 50 + 20
+        assert image.width > 5 * 50
+    assert run("traverse", of_digits, "--steps", 5) == 2
+    assert "traversals.png is there already" in capsys.readouterr().err
+
+
+def test_texts_are_reconstructed_and_traversed_as_texts(of_text, capsys):
+    capsys.readouterr()
+    assert run("reconstruct", of_text, "-n", 2) == 0
+    shown = texts(capsys.readouterr().out)
+    titles = ["example 0", "reconstruction 0", "example 1", "reconstruction 1"]
+    assert [title for title, _ in shown] == titles
+    model, data = restore(of_text)
+    x, _ = data.batch(*data.splits.test.cut(0, 2))
+    expected = data.texts(torch.stack([x, model.reconstruct(x)], 1).flatten(0, 1))
+    assert [text.rstrip("\n") for _, text in shown] == [text.rstrip("\n") for text in expected]
+    assert run("traverse", of_text, "--steps", 3, "-o", "moved.txt") == 0
+    moved = texts(Path("moved.txt").read_text())
+    assert len(moved) == 8 * 3
+    assert [title.split(" ", 1)[1] for title, _ in moved[:3]] == ["-2.0", "0", "+2.0"]
+    assert moved[1][1].rstrip("\n") == expected[1].rstrip("\n")
+
+
 def test_wrong_words_are_answered_in_a_sentence_and_write_nothing(of_digits, capsys):
     Path("there.npz").write_text("mine")
     capsys.readouterr()
@@ -202,12 +262,24 @@ def test_wrong_words_are_answered_in_a_sentence_and_write_nothing(of_digits, cap
         ("interpolate", "--between", 0, 999): "test examples 0 to 199, got 0 999",
         ("interpolate", "--between", -1, 0): "test examples 0 to 199, got -1 0",
         ("interpolate", "-o", "there.npz"): "there.npz is there already",
+        ("reconstruct", "-n", 0): "-n must be at least 1, got 0",
+        ("reconstruct", "-o", "a.txt"): "--output must end in .png or .npz for such data, got a",
+        ("reconstruct", "-o", "there.npz"): "there.npz is there already",
+        ("traverse", "--steps", 1): "--steps must be at least 2, got 1",
+        (
+            "traverse",
+            "--example",
+            200,
+        ): "--example must name one of the test examples 0 to 199",
+        ("traverse", "--example", -1): "--example must name one of the test examples 0 to 199",
+        ("traverse", "-o", "none/a.png"): "there is no folder none to write a.png to",
     }
     for (command, *words), message in wrong.items():
         assert run(command, of_digits, *words) == 2
         assert message in capsys.readouterr().err
-    assert run("sample", "nowhere") == 2
-    assert "nowhere is no run" in capsys.readouterr().err
+    for command in ("sample", "reconstruct", "interpolate", "traverse"):
+        assert run(command, "nowhere") == 2
+        assert "nowhere is no run" in capsys.readouterr().err
     assert sorted(Path().rglob("*")) == files
     assert Path("there.npz").read_text() == "mine"
 
@@ -215,6 +287,8 @@ def test_wrong_words_are_answered_in_a_sentence_and_write_nothing(of_digits, cap
 def test_a_regression_has_no_codes_to_go_between(of_regression, capsys):
     assert run("interpolate", of_regression) == 2
     assert "is a regression: it has no codes to go between" in capsys.readouterr().err
+    assert run("traverse", of_regression) == 2
+    assert "is a regression: it has no codes to change" in capsys.readouterr().err
 
 
 @pytest.fixture

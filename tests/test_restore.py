@@ -11,6 +11,7 @@ import torch
 import yaml
 from torch.testing import assert_close
 
+import vae_zoo
 from vae_zoo.checkpoints import load_state
 from vae_zoo.cli import main
 from vae_zoo.data import MNIST, Completion, Files, Ring
@@ -79,11 +80,29 @@ def test_a_class_of_ones_own_is_imported_only_if_it_is_trusted(tmp_path):
     (tmp_path / "own_kl.py").write_text(MINE)
     folder = fit(tmp_path, "--model.regularizer", "own_kl.Mine")
     sys.modules.pop("own_kl")
-    with pytest.raises(ValueError, match=r"names own_kl\.Mine.*: add --trust own_kl if"):
+    with pytest.raises(ValueError, match=r"names own_kl\.Mine.*: add --trust own_kl, or"):
         restore(folder)
     assert "own_kl" not in sys.modules
     model, _ = restore(folder, trust=["own_kl"])
     assert type(model.regularizer).__name__ == "Mine"
+
+
+def test_a_notebook_loads_the_model_the_data_and_the_run_by_the_same_rule(tmp_path):
+    (tmp_path / "own_loaded.py").write_text(MINE.replace("Mine", "Loaded"))
+    folder = fit(tmp_path, "--model.regularizer", "own_loaded.Loaded")
+    sys.modules.pop("own_loaded")
+    for untrusted in ((), "own", ["own"]):
+        with pytest.raises(ValueError, match=r"trust=\['own_loaded'\] in a notebook, if that is"):
+            vae_zoo.load(str(folder), trust=untrusted)
+        assert "own_loaded" not in sys.modules
+    for trusted in ("own_loaded", ["own_loaded"]):
+        loaded = vae_zoo.load(str(folder), trust=trusted)
+    model, data = restore(folder, trust=["own_loaded"])
+    assert loaded.run == Run(folder)
+    x, _ = loaded.data.batch(*loaded.data.splits.test.cut(0, 3))
+    assert_close(loaded.model.reconstruct(x), model.reconstruct(x))
+    assert type(loaded.data) is type(data)
+    assert vae_zoo.pictures.traversals(loaded.model, loaded.data).width > 400
 
 
 MARKER = {"command": "touch called"}

@@ -24,6 +24,7 @@ TRAINING = {
     "validate": "compute the terms of a checkpoint on the validation split",
     "test": "compute the terms of a checkpoint on the test split",
 }
+GENERATING = ("sample", "reconstruct", "interpolate", "traverse")
 EPILOG = """\
 examples:
   vae-zoo fit -c base -c regularizer/mmd --model.latent_dim 16
@@ -89,17 +90,8 @@ def _run(words: list[str]) -> int:
         source = (options.split, options.file, options.labels)
         print(write_codes(options.run, options.output, *source, options.trust))
         return 0
-    if options.command == "sample":
-        from vae_zoo.generation import write_samples  # imports torch, for seconds
-
-        asked = (options.n, options.label, options.output, options.seed)
-        print(write_samples(options.run, *asked, options.trust))
-        return 0
-    if options.command == "interpolate":
-        from vae_zoo.generation import write_interpolation  # imports torch, for seconds
-
-        between, steps = tuple(options.between), options.steps
-        print(write_interpolation(options.run, between, steps, options.output, options.trust))
+    if options.command in GENERATING:
+        print(_generate(options))
         return 0
     if options.command == "check":
         from vae_zoo.contract.command import run_check  # imports torch, for seconds
@@ -132,6 +124,20 @@ def _parser() -> argparse.ArgumentParser:
     _add_using(commands)
     _add_extending(commands)
     return parser
+
+
+def _generate(options: argparse.Namespace) -> str:
+    from vae_zoo.generation import commands  # imports torch, for seconds
+
+    run, output, trust = options.run, options.output, options.trust
+    if options.command == "sample":
+        return commands.write_samples(run, options.n, options.label, output, options.seed, trust)
+    if options.command == "reconstruct":
+        return commands.write_reconstructions(run, options.n, options.split, output, trust)
+    if options.command == "interpolate":
+        between = tuple(options.between)
+        return commands.write_interpolation(run, between, options.steps, output, trust)
+    return commands.write_traversals(run, options.example, options.steps, output, trust)
 
 
 def _sweep(options: argparse.Namespace) -> int:
@@ -210,10 +216,6 @@ def _add_using(commands: Commands) -> None:
     estimating.add_argument("--examples", type=int, help="so many at most (default: all)")
     split: Options = {"choices": STAGES, "default": "test", "help": "(default: test)"}
     estimating.add_argument("--split", **split)
-    generating = argparse.ArgumentParser(add_help=False)
-    message = "a new .txt, .png or .npz (default: texts here, else a .png or .npz)"
-    generating.add_argument("-o", "--output", type=Path, help=message)
-
     message = "complete and print the score cards of trained models"
     evaluate = commands.add_parser("evaluate", help=message, parents=[estimating, trusting])
     message = "of importance sampling, and of the prior (default: 500)"
@@ -234,17 +236,35 @@ def _add_using(commands: Commands) -> None:
     data.add_argument("--split", **split)
     data.add_argument("--file", type=Path, help="a file or folder of your own, as of --data Files")
     encode.add_argument("--labels", help="the column, the array or the file of its labels")
+    _add_generating(commands, one, split)
+
+
+def _add_generating(commands: Commands, one: argparse.ArgumentParser, split: Options) -> None:
+    """Add the commands that decode codes."""
+    generating = argparse.ArgumentParser(add_help=False, parents=[one])
+    message = "a new .txt, .png or .npz (default: texts here, else a .png or .npz)"
+    generating.add_argument("-o", "--output", type=Path, help=message)
     message = "sample a model: texts, pictures or numbers"
-    sample = commands.add_parser("sample", help=message, parents=[one, generating])
+    sample = commands.add_parser("sample", help=message, parents=[generating])
     sample.add_argument("-n", type=int, default=16, help="number of samples (default: 16)")
     message = "one for all, by name or number (default: all in turn, if the model knows labels)"
     sample.add_argument("--label", help=message)
     sample.add_argument("--seed", type=int, default=0, help="of the samples (default: 0)")
+    message = "decode the codes of examples, and show both"
+    reconstruct = commands.add_parser("reconstruct", help=message, parents=[generating])
+    reconstruct.add_argument("-n", type=int, default=10, help="of the first ones (default: 10)")
+    reconstruct.add_argument("--split", **split)
     message = "go from one example to another"
-    interpolate = commands.add_parser("interpolate", help=message, parents=[one, generating])
+    interpolate = commands.add_parser("interpolate", help=message, parents=[generating])
     pair: Options = {"type": int, "nargs": 2, "default": (0, 1), "metavar": ("I", "J")}
     interpolate.add_argument("--between", help="numbers of test examples (default: 0 1)", **pair)
     interpolate.add_argument("--steps", type=int, default=8, help="codes (default: 8)")
+    message = "change one latent dimension of an example at a time, the most used ones first"
+    traverse = commands.add_parser("traverse", help=message, parents=[generating])
+    message = "number of a test example (default: 0)"
+    traverse.add_argument("--example", type=int, default=0, metavar="I", help=message)
+    message = "codes of each, the example's own in the middle (default: 9)"
+    traverse.add_argument("--steps", type=int, default=9, help=message)
 
 
 def _add_extending(commands: Commands) -> None:

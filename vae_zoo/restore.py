@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vae_zoo.catalogue import FAMILIES
 from vae_zoo.checkpoints import (
@@ -32,6 +32,42 @@ OF_TRAINING = {"optimizer", "lr_scheduler", "lr_interval"}  # of the model's opt
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 MADE_HERE = (Regularizer, Objective, DataModule)
 MADE_BY_THE_VAE = (Prior, Posterior, Likelihood, Condition, Network)  # which knows the sizes
+
+
+class Loaded(NamedTuple):
+    """What a run left.
+
+    Args:
+        model: Its best model, in evaluation mode on the CPU.
+        data: The data that it was trained on, which are read when they are first asked for.
+        run: Its folder.
+    """
+
+    model: VAE
+    data: DataModule
+    run: Run
+
+
+def load(folder: str | Path, trust: Sequence[str] = ()) -> Loaded:
+    """Load the best model of a run, with its data.
+
+    In a notebook::
+
+        model, data, run = vae_zoo.load("runs/demo/1a2b3c4d")
+        vae_zoo.pictures.traversals(model, data)
+
+    No code is imported that the run's folder names, but for the zoo's own and what is trusted.
+
+    Args:
+        folder: The run's folder, ``runs/<name>/<id>``.
+        trust: Modules of one's own, such as ``["mine"]``.
+
+    Raises:
+        FileNotFoundError: There is no such run, or it has no checkpoint.
+        ValueError: It names a class of a module that is not trusted, or does not fit together.
+    """
+    trust = [trust] if isinstance(trust, str) else trust
+    return Loaded(*restore(Path(folder), trust), Run(Path(folder)))
 
 
 def restore(folder: Path, trust: Sequence[str] = ()) -> tuple[VAE, DataModule]:
@@ -118,8 +154,8 @@ def _find(path: Any, trust: Iterable[str]) -> type:
         found = getattr(_import(module, path), name, None)
     else:
         raise ValueError(
-            f"it names {path}, which would run the code of {first}: add --trust {first} if that "
-            "is yours"
+            f"it names {path}, which would run the code of {first}: add --trust {first}, or "
+            f"trust=['{first}'] in a notebook, if that is yours"
         )
     if not (isinstance(found, type) and issubclass(found, (*MADE_HERE, *MADE_BY_THE_VAE))):
         raise ValueError(f"there is no class {path} of a model or of data")

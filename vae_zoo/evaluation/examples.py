@@ -24,7 +24,7 @@ def read(model: VAE, data: DataModule) -> Splits:
 
     Raises:
         FileNotFoundError: They are not there.
-        ValueError: They have other sizes, or other labels.
+        ValueError: They have other sizes, or other labels than the model knows.
     """
     try:
         if all(root == data_folder(None) for root in _roots(data)):
@@ -37,7 +37,7 @@ def read(model: VAE, data: DataModule) -> Splits:
         ) from error
     for size in ("shape", "classes", "condition_shape"):
         was, now = getattr(model, size), getattr(data, size)
-        if now != was:
+        if now != was and (was or size == "shape"):  # a model may know of no labels
             raise ValueError(
                 f"the run's data have changed: {size} is {now}, and that of its model is {was}"
             )
