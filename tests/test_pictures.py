@@ -25,7 +25,7 @@ from vae_zoo.generation import Dimensions, Made, interpolate, sheet, traverse
 from vae_zoo.generation.decoded import chosen_examples, first
 from vae_zoo.likelihoods import Normal as NormalLikelihood
 from vae_zoo.pictures.chart import GREY, label_styles
-from vae_zoo.pictures.density import MASSES, Density, level_of
+from vae_zoo.pictures.density import MASSES, Density, _prior_in, level_of
 from vae_zoo.pictures.latents import Latents, draw, principal
 from vae_zoo.pictures.plane import decode_plane, quantiles
 from vae_zoo.posteriors import Deterministic, FlowPosterior, FullNormal
@@ -164,7 +164,7 @@ MIXTURES = [
     {"prior": VampPrior},
     {"prior": Flow},
     CONDITIONED,
-    {"condition": OneHot, "prior": MixtureOfNormals},
+    {"condition": OneHot, "prior": partial(MixtureOfNormals, conditional=True)},
 ]
 
 
@@ -172,20 +172,34 @@ MIXTURES = [
 @torch.no_grad()
 def test_the_densities_are_those_of_the_mixtures_and_integrate_to_one(parts):
     model = make(2, **parts)
-    with torch.no_grad():
-        for parameter in model.encoder.parameters():
-            parameter *= 2
+    for parameter in model.encoder.parameters():
+        parameter *= 2
+    if "condition" in parts:  # of each label another prior
+        for parameter in model.prior.parameters():
+            parameter += torch.randn_like(parameter) / 2
     found = Density.of(model, DATA, 60)
     for part in (found.q, found.p):
         assert part.sum().item() * found.area == pytest.approx(1, abs=0.015)
     x, y = chosen_examples(model, DATA, 60)
     c = model.condition(y)
-    i, j = len(found.q) // 2, len(found.q) // 3
-    z = torch.stack([found.edges[0, j : j + 2].mean(), found.edges[1, i : i + 2].mean()]).float()
-    q = log_aggregate(model.encode(x, c), z[None]).exp().item()
-    assert found.q[i, j].item() == pytest.approx(q, rel=0.01)
-    p = model.prior(c).expand((60,)).log_prob(z).exp().mean().item()
-    assert found.p[i, j].item() == pytest.approx(p, rel=0.01)
+    for part, own in (
+        (found.q, lambda z: log_aggregate(model.encode(x, c), z).exp()),
+        (found.p, lambda z: model.prior(c).expand((60,)).log_prob(z).exp().mean()),
+    ):
+        i, j = divmod(int(part.argmax()), len(part))
+        z = [found.edges[0, j : j + 2].mean(), found.edges[1, i : i + 2].mean()]
+        assert part[i, j].item() == pytest.approx(own(torch.tensor([z]).float()).item(), rel=0.01)
+
+
+@torch.no_grad()
+def test_the_priors_of_labels_count_as_often_as_the_labels():
+    model = make(2, condition=OneHot, prior=partial(MixtureOfNormals, conditional=True))
+    for parameter in model.prior.parameters():
+        parameter += torch.randn_like(parameter)
+    c, edges = model.condition(torch.tensor([3] * 9 + [7])), torch.tensor([[0.0, 1.0, 2.0]] * 2)
+    z = torch.tensor([[0.5, 0.5], [1.5, 0.5], [0.5, 1.5], [1.5, 1.5]])
+    one, other = (model.prior(c[i : i + 1]).log_prob(z).exp() for i in (0, 9))
+    assert_close(_prior_in(model, c, edges).float(), 0.9 * one + 0.1 * other)
 
 
 def test_a_density_narrower_than_a_cell_keeps_its_mass():
