@@ -63,7 +63,9 @@ def test_fewer_than_three_seeds_judge_nothing(runs):
     found = the_answer(runs.path)
     assert not found.judged
     assert found.best == ""
-    assert found.lines == [("ELBO", "KL β=1 has the best mean, −10.05 nats.")]
+    assert found.lines == [
+        ("ELBO", "KL β=1 has the best mean, −10.05 nats, of too few seeds to judge it.")
+    ]
     [(label, [cell])] = difference_rows(found, ["KL β=1", "KL β=4"])
     assert label == "KL β=4"
     assert cell.absent

@@ -71,7 +71,7 @@ told.orders = part("samples").querySelectorAll("tr.above .dt-column-order").leng
 told.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
 const curves = document.querySelector("[data-plot=curves]");
 told.axis = curves.layout.yaxis.title.text;
-document.querySelector("[data-term=kl]").click();
+document.querySelector("[data-key=kl]").click();
 await pause();
 told.kl = curves.layout.yaxis.title.text;
 told.pressed = [...document.querySelectorAll("[aria-pressed=true]")].map((b) => b.innerText);

@@ -142,7 +142,7 @@ def sentence(verdict: Verdict, reference: str) -> str:
     if len(verdict.means) == 1:
         return f"{leader}: {value}."
     if not verdict.leading:
-        return f"{leader} has the best mean, {value}."
+        return f"{leader} has the best mean, {value}, of too few seeds to judge it."
     if verdict.tied:
         many = len(verdict.tied) > 3
         named = f"{len(verdict.tied)} others" if many else ", ".join(verdict.tied)

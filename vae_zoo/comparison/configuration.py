@@ -12,6 +12,7 @@ IDENTITY = ("ckpt_path", "config", "id", "name", "resume", "scorecard", "seed_ev
 WITHOUT_EFFECT = re.compile(
     r"data\.root|trainer\.(default_root_dir|enable_(model_summary|progress_bar)|logger)(\..*)?"
 )
+CALLBACKS = "trainer.callbacks"
 CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\.[A-Z]\w*")
 
 
@@ -41,9 +42,11 @@ class Configuration:
     def flat(self) -> dict[str, Any]:
         """Settings with an effect, by dotted keys without ``class_path`` and ``init_args``."""
         settings = {key: value for key, value in self.tree.items() if key not in IDENTITY}
-        return {
+        flat = {
             key: value for key, value in flatten("", settings) if not WITHOUT_EFFECT.fullmatch(key)
         }
+        flat[CALLBACKS] = _with_effect(self._at(*CALLBACKS.split(".")))
+        return flat
 
     @property
     def seed(self) -> int | None:
@@ -70,6 +73,13 @@ class Configuration:
         return class_of(self._at("model", "posterior"))
 
 
+def _with_effect(callbacks: Any) -> tuple[Any, ...]:
+    """Callbacks that may change a result: the package's own look on."""
+    given = callbacks if isinstance(callbacks, list) else [callbacks] if callbacks else []
+    others = [each for each in given if not _path(each).startswith("vae_zoo.callbacks.")]
+    return tuple(tuple(flatten("", each)) for each in others)
+
+
 def flatten(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield ``(dotted key, value)``, a class as its path under the key of the part it fills."""
     if isinstance(value, Mapping):
@@ -81,8 +91,10 @@ def flatten(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list | tuple):
         # A list counts as one value: its items have no names that a column could have.
         yield prefix, tuple(tuple(flatten("", item)) for item in value)
+    elif isinstance(value, float):  # a search ends up near the same number again and again
+        yield prefix, float(f"{value:.9g}")
     else:
-        yield prefix, value if isinstance(value, str | int | float | None) else str(value)
+        yield prefix, value if isinstance(value, str | int | None) else str(value)
 
 
 def class_of(value: Any) -> str:

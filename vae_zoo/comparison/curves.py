@@ -7,7 +7,7 @@ from plotly import graph_objects as go
 
 from vae_zoo.comparison.estimate import Estimate
 from vae_zoo.comparison.sections import Section
-from vae_zoo.comparison.style import Style, Styles, empty, minus
+from vae_zoo.comparison.style import Style, Styles, empty, short
 
 SETTLED = 0.1  # of the epochs are too far off to set the range of a plot
 UNIFIED = 12  # curves, at most, whose values one hover shows together
@@ -29,9 +29,10 @@ def curves(section: Section, styles: Styles, term: str) -> go.Figure | None:
 
 
 def _curve(label: str, curve: dict[float, Estimate], style: Style) -> Iterator[go.Scatter]:
-    name, epochs = escape(label), list(curve)
-    low = [each.mean - (each.error or 0.0) for each in curve.values()]
-    high = [each.mean + (each.error or 0.0) for each in curve.values()]
+    name, epochs = escape(label), list(map(int, curve))
+    low = [short(each.mean - (each.error or 0.0)) for each in curve.values()]
+    high = [short(each.mean + (each.error or 0.0)) for each in curve.values()]
+    one = next(iter(curve.values()))
     yield go.Scatter(
         x=epochs + epochs[::-1],
         y=high + low[::-1],
@@ -45,12 +46,12 @@ def _curve(label: str, curve: dict[float, Estimate], style: Style) -> Iterator[g
     )
     yield go.Scatter(
         x=epochs,
-        y=[each.mean for each in curve.values()],
+        y=[short(each.mean) for each in curve.values()],
         mode="lines+markers",
         line={"color": style.color, "dash": style.dash, "width": 2},
         marker={"symbol": style.symbol, "size": 8, "maxdisplayed": SYMBOLS_SHOWN},
-        customdata=[minus(each) for each in curve.values()],
-        hovertemplate="%{customdata}",
+        customdata=[short(each.error) for each in curve.values() if each.error is not None],
+        hovertemplate="%{y:.2f} ± %{customdata:.2f}" if one.error is not None else "%{y:.2f}",
         legendgroup=name,
         name=name,
     )

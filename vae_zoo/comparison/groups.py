@@ -79,6 +79,15 @@ class Group:
 
     def curve(self, term: str) -> dict[float, Estimate]:
         """Means of a validation term by epoch, where every seed has one."""
+        if term not in self._curves:
+            self._curves[term] = self._curve(term)
+        return self._curves[term]
+
+    @cached_property
+    def _curves(self) -> dict[str, dict[float, Estimate]]:
+        return {}
+
+    def _curve(self, term: str) -> dict[float, Estimate]:
         curves = [
             {
                 row["epoch"]: row[f"val/{term}"]

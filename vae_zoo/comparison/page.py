@@ -16,30 +16,41 @@ from vae_zoo.comparison import table
 from vae_zoo.comparison.answer import Answer
 from vae_zoo.comparison.curves import curves
 from vae_zoo.comparison.difference_table import difference_rows
+from vae_zoo.comparison.equal_rate import equal_rate
 from vae_zoo.comparison.groups import Group
+from vae_zoo.comparison.multiples import multiples
+from vae_zoo.comparison.parallel import parallel
 from vae_zoo.comparison.rate_distortion import rate_distortion
 from vae_zoo.comparison.reading import Comparison, title
+from vae_zoo.comparison.run_table import run_rows
 from vae_zoo.comparison.score_table import scores
 from vae_zoo.comparison.sections import Section
 from vae_zoo.comparison.style import Style, Styles
 from vae_zoo.comparison.terminal import reasons
+from vae_zoo.comparison.weight_curves import weight_curves
 from vae_zoo.runs import Run, replace
 
 PICTURES = {
     "reconstructions": "test examples above their reconstructions",
     "samples": "samples from the prior",
+    "traversals": "one dimension of the code changed at a time",
+    "interpolations": "from one test example to another",
+    "latents": "codes of test examples",
+    "grid": "decoded over the quantiles of the prior",
+    "density": "q(z) and p(z)",
 }
+PICTURED = 24  # groups with pictures, or a page would be too large to open
 CURVES = ("elbo", "reconstruction", "kl", "penalty", "loss")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def write(comparison: Comparison, file: Path) -> None:
     """Write the page, whole or not at all."""
-    replace(file, render(comparison))
+    replace(file, render(comparison, file.parent))
 
 
-def render(comparison: Comparison) -> str:
-    """The page's HTML."""
+def render(comparison: Comparison, folder: Path = Path()) -> str:
+    """The page's HTML, of a page in that folder."""
     styles = _styles(comparison)
     environment = Environment(
         loader=PackageLoader("vae_zoo.comparison", "template"),
@@ -53,7 +64,14 @@ def render(comparison: Comparison) -> str:
         comparison=comparison,
         styles=styles,
         pictures=PICTURES,
-        figures=[_figures(section, styles) for section in comparison.sections],
+        pictured=PICTURED,
+        figures=[
+            _figures(section, styles, found)
+            for section, found in zip(comparison.sections, comparison.answers, strict=True)
+        ],
+        equal_rate=equal_rate,
+        run_rows=run_rows,
+        folder=folder,
         columns=table.columns,
         row=table.row,
         reasons=reasons,
@@ -72,13 +90,21 @@ def _styles(comparison: Comparison) -> Styles:
     return {label: Style.number(i) for i, label in enumerate(dict.fromkeys(labels))}
 
 
-def _figures(section: Section, styles: Styles) -> dict[str, Any]:
+def _figures(section: Section, styles: Styles, found: Answer) -> dict[str, Any]:
     """The plots of a section, as the JSON that plotly.js draws."""
-    plane = rate_distortion(section, styles)
     terms = {term: curves(section, styles, term) for term in CURVES}
+    single = {
+        "plane": rate_distortion(section, styles),
+        "multiples": multiples(section, styles, found),
+        "parallel": parallel(section, styles, found),
+    }
+    several = {
+        "curves": {term: figure for term, figure in terms.items() if figure},
+        "weights": weight_curves(section, found),
+    }
     return {
-        "plane": plane and _json(plane),
-        "curves": {term: _json(figure) for term, figure in terms.items() if figure},
+        **{name: figure and _json(figure) for name, figure in single.items()},
+        **{name: {k: _json(one) for k, one in each.items()} for name, each in several.items()},
     }
 
 

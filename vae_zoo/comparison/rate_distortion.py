@@ -57,10 +57,26 @@ def rate_distortion(section: Section, styles: Styles) -> go.Figure | None:
     figure = empty("rate: KL(q(z|x) ‖ p(z)), nats", "distortion: reconstruction, nats")
     for total in plane.levels():
         _equal_elbo(figure, plane, total)
+    figure.add_trace(_front(groups))
     for group in groups:
         label = section.label(group)
         figure.add_traces(list(_points(group, label, styles[label])))
     return figure.update_xaxes(range=plane.x).update_yaxes(range=plane.y)
+
+
+def _front(groups: Sequence[Group]) -> go.Scatter:
+    """The means than which no other has both a lower rate and a lower distortion."""
+    means = [(group.estimate("kl"), group.estimate("reconstruction")) for group in groups]
+    points = sorted((rate.mean, loss.mean) for rate, loss in means if rate and loss)
+    best = [point for i, point in enumerate(points) if all(point[1] < y for _, y in points[:i])]
+    return go.Scatter(
+        x=[x for x, _ in best],
+        y=[y for _, y in best],
+        mode="lines",
+        line={"color": GREY, "width": 1.5},
+        hoverinfo="skip",
+        name="front",
+    )
 
 
 def _points(group: Group, label: str, style: Style) -> Iterator[go.Scatter]:

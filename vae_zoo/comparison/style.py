@@ -51,6 +51,11 @@ def empty(x: str, y: str) -> go.Figure:
     return go.Figure(layout=layout)
 
 
+def short(number: float) -> float:
+    """Round to the digits that a plot can show, which makes a page half as large."""
+    return float(f"{number:.5g}")
+
+
 def minus(number: object) -> str:
     """Write a number with a minus of its width."""
     shown = f"{number:.2f}" if isinstance(number, float) else str(number)

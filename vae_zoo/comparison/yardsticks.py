@@ -19,12 +19,14 @@ HEADLINES = (
     ("probes", "linear_probe"),
 )
 
+MEASURED = (("likelihood", "elbo"), ("likelihood", "kl"))  # by every run, card or not
+
 
 class Yardstick(NamedTuple):
     """A number by which one run is better than another.
 
     Args:
-        part: Of the score card; the ELBO is that of the test, which every run has.
+        part: Of the score card; ELBO and rate are those of the test, which every run has.
         name: In that part.
     """
 
@@ -46,14 +48,15 @@ class Yardstick(NamedTuple):
 
     def values(self, group: Group) -> BySeed:
         """The number of each run of a group, by its seed."""
-        found = {member.configuration.seed: self._value(member) for member in group.members}
+        found = {member.configuration.seed: self.value(member) for member in group.members}
         return {
             seed: value for seed, value in found.items() if seed is not None and value is not None
         }
 
-    def _value(self, member: Member) -> float | None:
-        if self.name == "elbo":
-            return member.summary.get("test/elbo")
+    def value(self, member: Member) -> float | None:
+        """The number of one run, None where it has none."""
+        if (self.part, self.name) in MEASURED:
+            return member.summary.get(f"test/{self.name}")
         part = member.card.parts.get(self.part) if member.card else None
         score = part.scores.get(self.name) if part else None
         return score.value if score else None
@@ -67,14 +70,14 @@ class Yardstick(NamedTuple):
             here, there = (g.configuration.flat.get("model.latent_dim") for g in (group, other))
             if here != there:
                 return f"of {here} latent dimensions, not {there}"
-        if self.name == "elbo":
+        if (self.part, self.name) in MEASURED:
             return ""
         one, two = Measured(group, self.part), Measured(other, self.part)
         return different(one.setting, two.setting)
 
     def _why_absent(self, group: Group) -> str:
-        if self.name == "elbo":
-            return group.why_absent("elbo")
+        if (self.part, self.name) in MEASURED:
+            return group.why_absent(self.name)
         return Measured(group, self.part).why_absent(self.name)
 
 

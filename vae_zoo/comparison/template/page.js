@@ -52,22 +52,33 @@ function template() {
   };
 }
 
+// One figure of several at a time: the terms of a training, the yardsticks against the weight.
 function draw(section, i) {
-  const plane = section.querySelector("[data-plot=plane]");
-  if (plane) plot(plane, figures[i].plane);
-  const term = section.dataset.term;
-  const figure = figures[i].curves[term];
-  if (figure) plot(section.querySelector("[data-plot=curves]"), figure, term);
-  for (const button of section.querySelectorAll("button[data-term]"))
-    button.setAttribute("aria-pressed", button.dataset.term === term);
+  for (const place of section.querySelectorAll("[data-plot]")) {
+    const name = place.dataset.plot;
+    const key = chosen(section, name);
+    const figure = key === undefined ? figures[i][name] : figures[i][name][key];
+    if (figure) plot(place, figure, key ?? name, section.dataset[`${name}Log`] === "true");
+  }
+  for (const button of section.querySelectorAll("button[data-of]"))
+    button.setAttribute("aria-pressed", button.dataset.key === chosen(section, button.dataset.of));
+  for (const figure of section.querySelectorAll("[data-picture]"))
+    figure.hidden = figure.dataset.picture !== chosen(section, "pictures");
   for (const note of section.querySelectorAll("[data-note]"))
-    note.hidden = note.dataset.note !== term;
+    note.hidden = note.dataset.note !== chosen(section, "curves");
 }
 
-function plot(place, figure, term) {
+function chosen(section, name) {
+  const first = section.querySelector(`button[data-of="${name}"]`);
+  return first ? section.dataset[name] ?? first.dataset.key : undefined;
+}
+
+function plot(place, figure, key, log) {
   // A group hidden by a click on the legend stays hidden in the next term; a zoom does not stay.
-  const yaxis = { ...figure.layout.yaxis, uirevision: term };
+  const yaxis = { ...figure.layout.yaxis, uirevision: `${key} ${log}` };
+  if (log) Object.assign(yaxis, { type: "log", range: undefined, autorange: true });
   const layout = { ...figure.layout, yaxis, template: template(), uirevision: "same" };
+  if (figure.layout.height) place.style.height = `${figure.layout.height}px`;
   Plotly.react(place, figure.data, layout, options);
 }
 
@@ -78,10 +89,16 @@ function drawAll() {
 
 const sections = figures.map((_, i) => document.getElementById(`section-${i}`));
 sections.forEach((section, i) => {
-  section.dataset.term = ["elbo", "loss"].find((term) => term in figures[i].curves) ?? "";
-  for (const button of section.querySelectorAll("button[data-term]"))
+  for (const button of section.querySelectorAll("button[data-of]"))
     button.addEventListener("click", () => {
-      section.dataset.term = button.dataset.term;
+      section.dataset[button.dataset.of] = button.dataset.key;
+      draw(section, i);
+    });
+  for (const button of section.querySelectorAll("button[data-log]"))
+    button.addEventListener("click", () => {
+      const name = `${button.dataset.log}Log`;
+      section.dataset[name] = section.dataset[name] !== "true";
+      button.setAttribute("aria-pressed", section.dataset[name]);
       draw(section, i);
     });
   for (const button of section.querySelectorAll("button[data-part]"))

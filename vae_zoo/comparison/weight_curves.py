@@ -1,0 +1,59 @@
+"""Yardsticks against the weight, a line for each family of groups."""
+
+from collections.abc import Iterator
+from html import escape
+
+from plotly import graph_objects as go
+
+from vae_zoo.comparison.answer import Answer
+from vae_zoo.comparison.estimate import Estimate
+from vae_zoo.comparison.families import RATE, Family, families
+from vae_zoo.comparison.sections import Section
+from vae_zoo.comparison.style import Style, empty, minus
+from vae_zoo.comparison.yardsticks import Yardstick
+
+
+def weight_curves(section: Section, found: Answer) -> dict[str, go.Figure]:
+    """A figure for the rate and each yardstick, by title; none without families."""
+    lines = families(section)
+    wanted = [RATE, *(verdict.yardstick for verdict in found.verdicts)] if lines else []
+    return {each.title: _figure(each, lines) for each in wanted}
+
+
+def _figure(yardstick: Yardstick, lines: list[Family]) -> go.Figure:
+    unit = yardstick.number.unit
+    figure = empty("weight", f"{yardstick.title}{f', {unit}' if unit else ''}")
+    for i, family in enumerate(lines):
+        values = {w: [*yardstick.values(group).values()] for w, group in family.groups.items()}
+        means = {weight: Estimate.of(each) for weight, each in values.items() if each}
+        if means:
+            figure.add_traces(list(_line(family.label, means, Style.number(i))))
+    return figure.update_xaxes(type="log")
+
+
+def _line(label: str, means: dict[float, Estimate], style: Style) -> Iterator[go.Scatter]:
+    name, weights = escape(label), [*means]
+    low = [each.mean - (each.error or 0.0) for each in means.values()]
+    high = [each.mean + (each.error or 0.0) for each in means.values()]
+    yield go.Scatter(
+        x=weights + weights[::-1],
+        y=high + low[::-1],
+        fill="toself",
+        fillcolor=style.pale,
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        legendgroup=name,
+        showlegend=False,
+    )
+    yield go.Scatter(
+        x=weights,
+        y=[each.mean for each in means.values()],
+        mode="lines+markers",
+        line={"color": style.color, "dash": style.dash, "width": 2},
+        marker={"symbol": style.symbol, "size": 8},
+        hovertext=[f"{name} {weight:g}: {minus(each)}" for weight, each in means.items()],
+        hoverinfo="text",
+        legendgroup=name,
+        name=name,
+    )
