@@ -31,9 +31,10 @@ lint: install  ## Run ruff and mypy
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: install bench-regularizers  ## Time a training step beside a bare loop, and the regularizers
+bench: install bench-regularizers  ## Time a step beside a bare loop, the regularizers, the page
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/nll.py
+	$(BIN)/python benchmarks/page.py
 
 pages: install  ## Write docs/catalogue.md, docs/pairs.md (which parts go together), docs/scorecard.md
 	$(BIN)/python -m vae_zoo.catalogue docs/catalogue.md

@@ -25,14 +25,24 @@ OPTIONS = (
     "--virtual-time-budget=8000",
     "--dump-dom",
 )
-PROBE = """
+BEGIN = """
 <script type="module">
 const told = {};
+const pause = () => new Promise((done) => setTimeout(done, 300));
+"""
+END = """
+const place = document.createElement("pre");
+place.id = "told";
+place.textContent = JSON.stringify(told);
+document.body.append(place);
+</script>
+</body>
+"""
+PROBE = """
 const table = document.querySelector("table.groups");
 const column = (name) =>
   [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.trim() === name);
 const cells = (name) => [...table.tBodies[0].rows].map((row) => row.cells[column(name)].innerText);
-const pause = () => new Promise((done) => setTimeout(done, 300));
 const click = async (name) => {
   const header = table.tHead.rows[0].cells[column(name)];
   (header.querySelector(".dt-column-order") ?? header).click();
@@ -80,13 +90,53 @@ told.legend = [...document.querySelectorAll(".legendtext")].map((text) => text.t
 told.hostile = document.title;
 told.requests = performance.getEntriesByType("resource")
   .map((entry) => entry.name).filter((name) => !name.startsWith("data:"));
-const place = document.createElement("pre");
-place.id = "told";
-place.textContent = JSON.stringify(told);
-document.body.append(place);
-</script>
-</body>
 """
+SWITCHES = """
+await pause();
+const plot = (name) => document.querySelector(`[data-plot=${name}]`);
+const press = async (selector) => {
+  document.querySelector(selector).click();
+  await pause();
+};
+told.weights = plot("weights").layout.yaxis.title.text;
+await press("button[data-of=weights][data-key=ELBO]");
+told.elbo = plot("weights").layout.yaxis.title.text;
+await press("button[data-key=kl]");
+await press("button[data-log=curves]");
+told.log = plot("curves").layout.yaxis.type;
+await press("button[data-log=curves]");
+told.linear = plot("curves").layout.yaxis.type ?? "linear";
+const pictures = () => [...document.querySelectorAll("[data-picture]")]
+  .filter((place) => place.checkVisibility()).map((place) => place.dataset.picture);
+told.first = [...new Set(pictures())];
+await press("button[data-key=samples]");
+told.second = [...new Set(pictures())];
+told.lines = plot("parallel").data.length;
+told.small = plot("multiples").querySelectorAll(".subplot").length;
+const headings = () => [...document.querySelectorAll("table.main th")].map((th) => th.innerText);
+told.all = headings();
+await press(".dt-buttons button");
+await press(".dt-button-collection button:nth-of-type(3)");
+told.fewer = headings();
+document.querySelector(".answer details").open = true;
+await pause();
+const table = document.querySelector("table.differences");
+told.marks = [...new Set([...table.querySelectorAll("td.number")].map((td) => td.className))];
+"""
+
+
+def probed(file, probe, folder):
+    """What a script in a page tells, which has no network and no fault."""
+    file.write_text(file.read_text().replace("</body>", BEGIN + probe + END))
+    result = subprocess.run(
+        [CHROMIUM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", file.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in result.stderr
+    return json.loads(unescape(re.search(r'<pre id="told">(.*?)</pre>', result.stdout)[1]))
 
 
 @pytest.mark.slow
@@ -108,24 +158,14 @@ def test_the_page_works_in_a_browser_without_network(runs, tmp_path):
         card = {"likelihood": {"elbo": -20.0}, "samples": samples}
         runs.card(runs.path / folder, **card)
     runs.card(runs.path / "point", samples={"recall/samples": 1.0}, **{hostile: {hostile: 1.0}})
-    file = compare([runs.path])
-    file.write_text(file.read_text().replace("</body>", PROBE))
-    result = subprocess.run(
-        [CHROMIUM, *OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", file.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert "CONSOLE" not in result.stderr
-    told = json.loads(unescape(re.search(r'<pre id="told">(.*?)</pre>', result.stdout)[1]))
+    told = probed(compare([runs.path]), PROBE, tmp_path)
     assert told["elbo first"] == ["−9.50", "−20.00", "−20.50", "−100.50", "–"]
     assert told["elbo second"] == ["−100.50", "−20.50", "−20.00", "−9.50", "–"]
     assert told["latent_dim first"] == ["128", "16", "8", "4", "2"]
     assert told["latent_dim second"] == ["2", "4", "8", "16", "128"]
     assert told["axis"] == "val/elbo, nats"
     assert told["kl"] == "val/kl, nats"
-    assert told["pressed"] == ["kl", "samples"]
+    assert told["pressed"] == ["kl", "samples", "reconstructions"]
     assert told["first"] == ["likelihood"]
     assert told["second"] == ["samples"]
     assert told["FID first"] == ["9.5", "20.0", "100.2", "–", "–"]
@@ -139,3 +179,16 @@ def test_the_page_works_in_a_browser_without_network(runs, tmp_path):
     assert any(hostile in name for name in told["legend"])
     assert told["hostile"] == "Comparison of demo"
     assert told["requests"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+def test_plots_and_pictures_are_switched(zoo, tmp_path):
+    told = probed(compare([zoo], tmp_path / "page.html"), SWITCHES, tmp_path)
+    assert (told["weights"], told["elbo"]) == ("rate, nats", "ELBO, nats")
+    assert (told["log"], told["linear"]) == ("log", "linear")
+    assert (told["first"], told["second"]) == (["reconstructions"], ["samples"])
+    assert told["lines"] == 18
+    assert told["small"] == 6
+    assert [name for name in told["all"] if name not in told["fewer"]] == ["prior"]
+    assert {"number worse", "number noise"} <= set(told["marks"])

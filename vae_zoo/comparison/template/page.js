@@ -11,7 +11,15 @@ DataTable.type("number", {
 });
 
 function sortable(table) {
+  const long = table.tBodies[0].rows.length > 15;
+  const columns = { buttons: [{ extend: "colvis", text: "columns" }] };
   new DataTable(table, {
+    layout: {
+      topStart: table.matches(".main") ? columns : null,
+      topEnd: long ? "search" : null,
+      bottomStart: null,
+      bottomEnd: null,
+    },
     columnDefs: [
       { targets: "lower", orderSequence: ["asc", "desc"] }, // the best first
       { targets: "number", type: "number", orderSequence: ["desc", "asc"] },
@@ -19,7 +27,7 @@ function sortable(table) {
     info: false,
     order: [],
     paging: false,
-    searching: table.tBodies[0].rows.length > 15,
+    searching: long,
     autoWidth: false,
   });
 }
