@@ -24,6 +24,13 @@ TRAINING = {
     "validate": "compute the terms of a checkpoint on the validation split",
     "test": "compute the terms of a checkpoint on the test split",
 }
+FORMS = {
+    "json": "the runs, a row each",
+    "csv": "the same",
+    "latex": "the groups, in tables for a paper",
+    "markdown": "the groups, in tables for an issue",
+}
+DAY = 86_400  # seconds
 GENERATING = ("sample", "reconstruct", "interpolate", "traverse")
 EPILOG = """\
 examples:
@@ -68,9 +75,7 @@ def _run(words: list[str]) -> int:
     if options.command == "sweep":
         return _sweep(options)
     if options.command == "compare":
-        from vae_zoo.comparison import compare
-
-        compare(options.folders, options.output)
+        _compare(options)
         return 0
     if options.command == "evaluate":
         from vae_zoo.evaluate import run_evaluation  # imports torch, for seconds
@@ -140,6 +145,24 @@ def _generate(options: argparse.Namespace) -> str:
     return commands.write_traversals(run, options.example, options.steps, output, trust)
 
 
+def _compare(options: argparse.Namespace) -> None:
+    if options.form and options.watch:
+        raise ValueError(f"--watch writes the page again and again: not with --{options.form}")
+    if options.form and options.open and options.output is None:
+        raise ValueError(f"--{options.form} writes no page to open: add -o page.html")
+    from vae_zoo.comparison import command
+
+    asked = (options.folders, options.output, options.reference)
+    if options.watch:
+        from vae_zoo.comparison.watch import Watch
+
+        Watch(*asked, options.watch, command.open_page if options.open else None).run()
+        return
+    page = command.export(options.form, *asked) if options.form else command.compare(*asked)
+    if options.open and page:
+        command.open_page(page)
+
+
 def _sweep(options: argparse.Namespace) -> int:
     from vae_zoo.packaged import find
     from vae_zoo.sweep import list_trials, run_sweep, show_status
@@ -190,10 +213,7 @@ def _add_comparing(commands: Commands) -> None:
         "--dry-run", action="store_true", help="print the trials' command lines alone"
     )
     sweep.add_argument("--quiet", action="store_true", help="print the end alone")
-    compare = commands.add_parser("compare", help="compare runs, in a table and on a page")
-    compare.add_argument("folders", type=Path, nargs="+", help="runs, or folders that hold them")
-    compare.add_argument("-o", "--output", type=Path, help="the page (default: comparison.html)")
-
+    _add_compare(commands)
     message = "make the workspace on W&B in which the runs of a project are compared"
     workspace = commands.add_parser("workspace", help=message)
     workspace.add_argument("--entity", help="user or team (default: WANDB_ENTITY, or the key's)")
@@ -203,6 +223,35 @@ def _add_comparing(commands: Commands) -> None:
     workspace.add_argument("--name", default="Divergences", help=message)
     message = "print what would be sent, without an account"
     workspace.add_argument("--dry-run", action="store_true", help=message)
+
+
+def _add_compare(commands: Commands) -> None:
+    """Add the command that compares runs, with the forms that it can print."""
+    compare = commands.add_parser("compare", help="compare runs, in a table and on a page")
+    compare.add_argument("folders", type=Path, nargs="+", help="runs, or folders that hold them")
+    message = "the page (default: comparison.html in the first folder)"
+    compare.add_argument("-o", "--output", type=Path, help=message)
+    message = "the group that others are held against, as 'KL β=4' (default: KL β=1, or the best)"
+    compare.add_argument("--reference", default="", metavar="GROUP", help=message)
+    compare.add_argument("--open", action="store_true", help="open the page in the browser")
+    message = "write the page again whenever runs have changed, until Ctrl-C (looks every 10 s)"
+    watch: Options = {"type": _seconds, "nargs": "?", "const": 10.0, "metavar": "SECONDS"}
+    compare.add_argument("--watch", help=message, **watch)
+    titled = compare.add_argument_group("printed instead of the table, and a page only with -o")
+    printed = titled.add_mutually_exclusive_group()
+    for form, what in FORMS.items():
+        printed.add_argument(f"--{form}", action="store_const", dest="form", const=form, help=what)
+
+
+def _seconds(word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        message = f"should be seconds, as 10, got {word!r}: name folders before --watch"
+        raise argparse.ArgumentTypeError(message) from None
+    if not 0 < seconds <= DAY:
+        raise argparse.ArgumentTypeError(f"should be above 0 and at most {DAY}, got {word}")
+    return seconds
 
 
 def _add_using(commands: Commands) -> None:

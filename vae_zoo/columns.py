@@ -23,7 +23,7 @@ def columns(config: Mapping[str, Any]) -> dict[str, str | float]:
         "regularizer": regularizer_name(model["regularizer"]),
         **{part: class_of(model.get(part)) for part in ("prior", "posterior", "likelihood")},
         "data": class_of(config["data"]),
-        "latent_dim": model["latent_dim"],
+        "latent_dim": model.get("latent_dim"),
         "weight": weights[0] if len(weights) == 1 else None,
         "seed": None if isinstance(seed, bool) else seed,
     }

@@ -38,13 +38,18 @@ def show(comparison: Comparison, console: Console) -> None:
     console.print()
     if len(comparison.sections) > 1:
         console.print(Text(APART))
+    show_left_out(comparison, console)
+    if comparison.without_card:
+        console.print(_without_card(comparison))
+
+
+def show_left_out(comparison: Comparison, console: Console) -> None:
+    """Print which runs no mean counts, a line for each kind."""
     for kind, runs in comparison.left_out.items():
         count = f"{len(runs)} run{'s' * (len(runs) > 1)} {kind}: "
         named = [str(run) for run in runs[:NAMED]]
         named += [f"and {len(runs) - NAMED} more"] * (len(runs) > NAMED)
         console.print(Text.assemble((count, "yellow"), ", ".join(named)))
-    if comparison.without_card:
-        console.print(_without_card(comparison))
 
 
 def _tell(found: Answer, console: Console) -> None:
