@@ -244,7 +244,9 @@ def test_a_class_of_ones_own_is_trusted_only_if_it_is_named(capsys):
     Path("own_encoded.py").write_text(OWN)
     folder = fit("--model.regularizer", "own_encoded.Mine")
     sys.modules.pop("own_encoded")
-    assert "add --trust own_encoded if" in refused(capsys, folder, "-o", "codes.npz")
+    assert "add --trust own_encoded, or trust=['own_encoded'] in a notebook, if" in refused(
+        capsys, folder, "-o", "codes.npz"
+    )
     assert len(encode(folder, "--trust", "own_encoded")["mean"]) == 200
 
 

@@ -34,7 +34,7 @@ def test_a_family_is_one_regularizer_at_several_weights(weighed):
 def test_a_family_is_compared_where_it_spends_the_rate_of_the_reference(weighed):
     [section] = weighed.sections
     [family] = families(section)
-    # 6 + seed of 12 + seed to 4 + seed is three quarters of the way, in the logarithm of the weight.
+    # From 12 + seed to 4 + seed, 6 + seed is three quarters of the way, in the log of the weight.
     rates = {seed: 6.0 + seed for seed in range(3)}
     assert family.weight_at(rates) == pytest.approx(math.exp(0.75 * math.log(100.0)))
     assert family.at_rate(ELBO, rates) == pytest.approx({s: -26.0 - s for s in range(3)})
