@@ -121,3 +121,18 @@ def test_the_best_elbo_comes_first_and_an_absent_one_last(runs):
     [section] = read([runs.path]).sections
     elbos = [group.estimate("elbo") for group in section.groups]
     assert [elbo and elbo.mean for elbo in elbos] == [-10.0, -20.0, -30.0, None]
+
+
+def test_the_model_is_told_as_far_as_all_groups_share_it(runs):
+    runs.write("a", encoder=runs.part("networks", "MLP"), decoder=runs.part("networks", "Conv"))
+    runs.write(
+        "b",
+        encoder=runs.part("networks", "MLP"),
+        decoder=runs.part("networks", "Conv"),
+        prior="vae_zoo.priors.VampPrior",
+    )
+    [section] = read([runs.path]).sections
+    assert section.model == "MLP, Conv, 8 latent dimensions"
+    runs.write("c", latent_dim=2, decoder=runs.part("networks", "Conv"))
+    [section] = read([runs.path]).sections
+    assert section.model == "MLP, Conv"

@@ -50,6 +50,14 @@ class Section:
         return f"{least} in each group" if least == most else f"{least} to {most} in a group"
 
     @property
+    def model(self) -> str:
+        """The networks and the number of latent dimensions, where all groups share them."""
+        names = (self.common.get(f"model.{part}", "") for part in ("encoder", "decoder"))
+        found = list(dict.fromkeys(name for name in names if name))
+        dim = self.common.get("model.latent_dim")
+        return ", ".join([*found, *([f"{dim} latent dimensions"] if dim else [])])
+
+    @property
     def differs_in(self) -> list[str]:
         """Names of what differs, as the columns call it."""
         names: dict[str, set[Any]] = {
