@@ -589,6 +589,19 @@ def test_a_folder_in_use_is_refused(monkeypatch, capsys):
     assert not Path("runs/digits-kl/abc/config.yaml").exists()
 
 
+def test_a_terminal_that_lacks_a_letter_shows_its_number():
+    command = [sys.executable, "-m", "vae_zoo", "list", "objectives"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
+    assert "\\u" in done.stdout
+    assert "error" not in done.stderr
+
+
 def test_help_and_list_answer_at_once_and_without_torch():
     code = (
         "import sys, resource; from vae_zoo.cli import main\n"

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -49,6 +50,9 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; its input errors are one sentence, and the exit code 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal without β shows \u03b2, and goes on
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = _train(words) if words and words[0] in TRAINING else _run(words)
     except BrokenPipeError:  # as of `| head`, which has seen enough
