@@ -230,7 +230,15 @@ def test_a_trial_deaf_to_sigterm_is_killed_after_the_grace(workplace, monkeypatc
         os.kill(pid, 0)
 
 
-def test_ctrl_c_three_times_ends_what_is_deaf_at_once(workplace, monkeypatch):
+@pytest.fixture
+def in_a_terminal():
+    """Ctrl-C is heard, which in the background is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_three_times_ends_what_is_deaf_at_once(workplace, monkeypatch, in_a_terminal):
     monkeypatch.setattr(process, "GRACE", 30.0)
 
     def interrupt():
