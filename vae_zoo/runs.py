@@ -190,7 +190,9 @@ def find_runs(folders: Iterable[Path]) -> list[Run]:
     for folder in folders:
         if not folder.is_dir():
             raise ValueError(f"{folder} is no folder: give a run's, or one that holds runs")
-        for file in sorted(folder.glob("**/config.yaml")):
+        linked = [each for each in folder.iterdir() if each.is_symlink() and each.is_dir()]
+        files = [file for each in (folder, *linked) for file in each.glob("**/config.yaml")]
+        for file in sorted(files):
             if "wandb" not in file.relative_to(folder).parts:
                 found.setdefault(file.parent.resolve(), Run(file.parent))
     return list(found.values())

@@ -53,8 +53,38 @@ def test_what_may_be_noise_is_called_equal_and_nothing_is_best(runs):
     found = the_answer(runs.path)
     [elbo] = found.verdicts
     assert (elbo.best, elbo.tied, found.best) == ("", ["KL β=4"], "")
-    assert "leads with −11.00 nats, equal within noise to KL β=4; 20.0" in found.lines[0][1]
+    assert "leads with −11.00 nats, not told apart from KL β=4; 20.0" in found.lines[0][1]
     assert "ahead of KL β=8" in found.lines[0][1]
+
+
+def test_groups_of_too_few_seeds_neither_lead_nor_tie(runs):
+    elbos(runs, [-10.0, -12.0, -11.0], **weight(runs, 1.0))
+    elbos(runs, [-12.1, -13.9, -13.0], **weight(runs, 4.0))
+    elbos(runs, [-1.0], **weight(runs, 9.0))
+    found = the_answer(runs.path)
+    [elbo] = found.verdicts
+    assert (elbo.best, elbo.left) == ("KL β=1", 1)
+    assert found.lines[0][1].endswith("Of 2 groups: 1 more cannot be judged beside them.")
+    assert "fewer than 3 seeds" in elbo.reasons["KL β=9"]
+
+
+def test_a_reference_without_the_number_leaves_the_others_their_verdict(runs):
+    elbos(runs, [-10.0, -12.0, -11.0], **weight(runs, 1.0))
+    elbos(runs, [-12.1, -13.9, -13.0], **weight(runs, 4.0))
+    point = runs.part("posteriors", "Deterministic")
+    for seed in range(3):
+        runs.write(f"point{seed}", seed, posterior=point, terms={"reconstruction": 1.0})
+    [label] = [g for g in map(str, _labels(runs.path)) if g.endswith("Deterministic")]
+    found = the_answer(runs.path, label)
+    [elbo] = found.verdicts
+    assert elbo.best == "KL β=1"
+    assert not elbo.differences
+    assert elbo.reasons[elbo.best] == f"{label} has none to be held against"
+
+
+def _labels(path):
+    [section] = read([path]).sections
+    return [section.label(group) for group in section.groups]
 
 
 def test_fewer_than_three_seeds_judge_nothing(runs):

@@ -7,6 +7,7 @@ import yaml
 
 from vae_zoo.comparison import read
 from vae_zoo.comparison.estimate import Estimate
+from vae_zoo.runs import find_runs
 
 
 def only_section(path):
@@ -101,3 +102,22 @@ def test_a_curve_ends_where_the_first_seed_does(runs):
     assert list(curve) == list(range(37))
     assert curve[0].seeds == 2
     np.testing.assert_allclose(curve[6].mean, -20 * (1 + 0.8 * math.exp(-1)))
+
+
+def test_of_two_runs_of_a_seed_the_one_with_a_score_card_stays(runs):
+    runs.write("a", 0)
+    runs.card(runs.write("b", 0), likelihood={"elbo": -20.0})
+    comparison = read([runs.path])
+    [[member]] = [group.members for group in comparison.sections[0].groups]
+    assert member.run.id == "b"
+    [repeated] = comparison.repeated
+    assert repeated.run.id == "a"
+
+
+def test_runs_behind_links_are_found(runs, tmp_path):
+    folder = runs.write("a")
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "mine").symlink_to(folder)
+    [run] = find_runs([links])
+    assert run.folder == links / "mine"

@@ -5,12 +5,13 @@ from statistics import fmean
 from typing import NamedTuple
 
 from vae_zoo.comparison.groups import Group
-from vae_zoo.comparison.paired import LEAST, Difference, against
+from vae_zoo.comparison.paired import LEAST, BySeed, Difference, against
 from vae_zoo.comparison.sections import Section
 from vae_zoo.comparison.style import minus
 from vae_zoo.comparison.yardsticks import Yardstick, headlines
 from vae_zoo.suggestion import did_you_mean
 
+FEW = f"fewer than {LEAST} seeds in common: no difference can be judged"
 USUAL = ("KL", (1.0,), "StandardNormal")  # the reference, where there is such a group
 
 
@@ -23,6 +24,7 @@ class Verdict(NamedTuple):
         differences: From the reference, by label; absent where they cannot be judged.
         reasons: Why a group has no difference, by label.
         leading: Differences of each other group from the best one.
+        examples: Number of those that the score cards' number is of, if it is one.
     """
 
     yardstick: Yardstick
@@ -30,11 +32,17 @@ class Verdict(NamedTuple):
     differences: Mapping[str, Difference]
     reasons: Mapping[str, str]
     leading: Mapping[str, Difference]
+    examples: int | None = None
 
     @property
     def leader(self) -> str:
         """The group with the best mean."""
         return next(iter(self.means), "")
+
+    @property
+    def left(self) -> int:
+        """How many groups have no such number, too few seeds, or one that is of another kind."""
+        return len(self.reasons.keys() - self.means.keys())
 
     @property
     def tied(self) -> list[str]:
@@ -66,7 +74,7 @@ class Answer(NamedTuple):
     @property
     def judged(self) -> bool:
         """Whether seeds are enough to judge any difference."""
-        return any(verdict.differences for verdict in self.verdicts)
+        return any(verdict.leading for verdict in self.verdicts)
 
     @property
     def best(self) -> str:
@@ -76,7 +84,7 @@ class Answer(NamedTuple):
     @property
     def lines(self) -> list[tuple[str, str]]:
         """What each yardstick says, in words."""
-        told = [(each.yardstick.title, sentence(each, self.reference)) for each in self.verdicts]
+        told = [(_heading(each), sentence(each, self.reference)) for each in self.verdicts]
         return [(title, words) for title, words in told if words]
 
 
@@ -111,25 +119,42 @@ def _is_usual(group: Group) -> bool:
 
 
 def judge(yardstick: Yardstick, groups: Mapping[str, Group], reference: str) -> Verdict:
-    """Judge groups, by their labels, by a yardstick."""
-    held = groups[reference]
-    reasons = {label: yardstick.why_not(group, held) for label, group in groups.items()}
+    """Judge groups, by their labels, by a yardstick: of them those that have seeds enough."""
+    base = groups[_base(yardstick, groups, reference)]
+    reasons = {label: yardstick.why_not(group, base) for label, group in groups.items()}
     comparable = {
         label: yardstick.values(group) for label, group in groups.items() if not reasons[label]
     }
-    means = {label: fmean(values.values()) for label, values in comparable.items()}
+    several = {label: values for label, values in comparable.items() if len(values) >= LEAST}
+    judged = several or comparable
+    for label in comparable.keys() - judged.keys():
+        reasons[label] = FEW
+    means = {label: fmean(values.values()) for label, values in judged.items()}
     ordered = dict(sorted(means.items(), key=lambda pair: pair[1], reverse=yardstick.higher))
-    others = {label: values for label, values in comparable.items() if label != reference}
-    found = against(others, comparable[reference]) if others else {}
-    for label in others.keys() - found.keys():
-        reasons[label] = f"fewer than {LEAST} seeds in common: no difference can be judged"
-    leading = {}
-    if leader := next(iter(ordered), None):
-        rest = {label: values for label, values in comparable.items() if label != leader}
-        leading = against(rest, comparable[leader])
-    return Verdict(
-        yardstick, ordered, found, {k: reason for k, reason in reasons.items() if reason}, leading
-    )
+    found = _against(judged, reference)
+    for label in judged.keys() - found.keys() - {reference}:
+        reasons[label] = FEW if reference in judged else f"{reference} has none to be held against"
+    leader = next(iter(ordered), "")
+    told = {label: reason for label, reason in reasons.items() if reason}
+    leading = _against(judged, leader)
+    return Verdict(yardstick, ordered, found, told, leading, yardstick.examples(base))
+
+
+def _base(yardstick: Yardstick, groups: Mapping[str, Group], reference: str) -> str:
+    """The group with which others must be comparable: the reference, if it can be judged."""
+    order = [reference, *groups]
+    for least in (LEAST, 1):
+        for label in order:
+            if len(yardstick.values(groups[label])) >= least:
+                return label
+    return reference
+
+
+def _against(judged: Mapping[str, BySeed], label: str) -> dict[str, Difference]:
+    if label not in judged:
+        return {}
+    others = {name: values for name, values in judged.items() if name != label}
+    return against(others, judged[label])
 
 
 def sentence(verdict: Verdict, reference: str) -> str:
@@ -146,14 +171,24 @@ def sentence(verdict: Verdict, reference: str) -> str:
     if verdict.tied:
         many = len(verdict.tied) > 3
         named = f"{len(verdict.tied)} others" if many else ", ".join(verdict.tied)
-        said = f"{leader} leads with {value}, equal within noise to {named}"
+        said = f"{leader} leads with {value}, not told apart from {named}"
         worse = [label for label in verdict.means if label not in {leader, *verdict.tied}]
     else:
         said, worse = f"{leader} is best, {value}", [*verdict.means][1:]
     told = dict.fromkeys([*worse[:1], *({reference} & {*worse})])
     for label in told:
         said += f"; {_margin(verdict.leading[label])} ahead of {label}"
+    if verdict.left:
+        said += (
+            f". Of {len(verdict.means)} groups: {verdict.left} more cannot be judged beside them"
+        )
     return f"{said}."
+
+
+def _heading(verdict: Verdict) -> str:
+    """The yardstick, and of how many examples it is, where that is said."""
+    count = f" (n = {verdict.examples:,})" if verdict.examples else ""
+    return f"{verdict.yardstick.title}{count}"
 
 
 def _margin(difference: Difference) -> str:

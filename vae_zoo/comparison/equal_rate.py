@@ -5,6 +5,7 @@ from typing import NamedTuple
 from vae_zoo.comparison.answer import Answer
 from vae_zoo.comparison.estimate import Estimate
 from vae_zoo.comparison.families import RATE, Family, families
+from vae_zoo.comparison.groups import Group
 from vae_zoo.comparison.paired import BySeed, Difference, against
 from vae_zoo.comparison.rounding import Rounding
 from vae_zoo.comparison.sections import Section
@@ -39,7 +40,7 @@ def equal_rate(section: Section, found: Answer) -> EqualRate | None:
     yardsticks = [verdict.yardstick for verdict in found.verdicts]
     own = [each.values(held) for each in yardsticks]
     columns = [
-        _column(yardstick, groups, rates, values)
+        _column(yardstick, groups, rates, values, held)
         for yardstick, values in zip(yardsticks, own, strict=True)
     ]
     rows = [
@@ -59,28 +60,32 @@ def _weight(family: Family, rates: BySeed) -> Cell:
 
 
 def _column(
-    yardstick: Yardstick, groups: list[Family], rates: BySeed, reference: BySeed
+    yardstick: Yardstick, groups: list[Family], rates: BySeed, reference: BySeed, held: Group
 ) -> list[Cell]:
-    values = {str(i): each.at_rate(yardstick, rates) for i, each in enumerate(groups)}
+    reasons = [each.why_not(yardstick, held) for each in groups]
+    values = {
+        str(i): {} if reasons[i] else each.at_rate(yardstick, rates)
+        for i, each in enumerate(groups)
+    }
     known = {name: one for name, one in values.items() if one}
     judged = against(known, reference) if reference else {}
     means = [Estimate.of([*one.values()]) for one in known.values()]
     rounding = Rounding.of(means) if means else Rounding(2)
     return [
-        _cell(yardstick, each, values[str(i)], judged.get(str(i)), rounding)
+        _cell(yardstick, values[str(i)], judged.get(str(i)), rounding, reasons[i] or each.reach)
         for i, each in enumerate(groups)
     ]
 
 
 def _cell(
     yardstick: Yardstick,
-    family: Family,
     values: BySeed,
     difference: Difference | None,
     rounding: Rounding,
+    reason: str,
 ) -> Cell:
     if not values:
-        return Cell(ABSENT, family.reach)
+        return Cell(ABSENT, reason)
     mean = Estimate.of([*values.values()])
     if difference is None:
         return Cell(rounding.show(mean), f"{len(values)} seeds: not to be judged", mean.mean)

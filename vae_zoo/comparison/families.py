@@ -57,6 +57,11 @@ class Family:
                 found[seed] = one + between.share * (other - one)
         return found
 
+    def why_not(self, yardstick: Yardstick, reference: Group) -> str:
+        """Why its numbers cannot be held against the reference's; empty if one of them can."""
+        reasons = [yardstick.why_not(group, reference) for group in self.groups.values()]
+        return "" if "" in reasons else reasons[0]
+
     def weight_at(self, rates: BySeed) -> float | None:
         """The geometric mean over seeds of the weight at which the family spends the rates."""
         found = [self.bracket(seed, rate) for seed, rate in rates.items()]
@@ -67,7 +72,10 @@ class Family:
     def reach(self) -> str:
         """The rates that it has, in words."""
         found = [rate for rates in self._rates.values() for rate in rates.values()]
-        return f"its rates reach from {min(found):.1f} to {max(found):.1f}" if found else "no rate"
+        if not found:
+            return "no rate"
+        reach = f"its rates reach from {min(found):.1f} to {max(found):.1f}"
+        return f"{reach}, or the runs next to the reference's lack the number"
 
 
 class Bracket(NamedTuple):

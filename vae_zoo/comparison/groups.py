@@ -106,7 +106,8 @@ def group(members: Iterable[Member]) -> tuple[list[Group], dict[Member, Member]]
 
     Returns:
         The groups, and each run that repeats a seed of its group with the run that it repeats: it
-        is no independent sample, and would make the standard error too small.
+        is no independent sample, and would make the standard error too small. The one with a score
+        card stays.
     """
     found: dict[frozenset[object], list[Member]] = {}
     repeats: dict[Member, Member] = {}
@@ -116,6 +117,8 @@ def group(members: Iterable[Member]) -> tuple[list[Group], dict[Member, Member]]
         twin = next((other for other in same if other.configuration.seed == seed), None)
         if twin is None or seed is None:
             same.append(member)
+        elif member.card and not twin.card:
+            same[same.index(twin)], repeats[twin] = member, member
         else:
             repeats[member] = twin
     ordered = [sorted(same, key=lambda one: one.configuration.seed or 0) for same in found.values()]

@@ -19,7 +19,7 @@ WIDE = 100  # columns from which names need no folding
 NAMED = 10  # runs left out that the terminal names, of each kind
 FEW = 3  # runs without a score card that it names, of each reason
 BASIS = "test split at best.ckpt, in nats, mean ± standard error over seeds"
-INTERVAL = "[95 % interval of the paired difference over seeds; noise: p ≥ 0.05 after Holm]"
+INTERVAL = "[95 % interval of one paired difference over seeds; told apart: p < 0.05 after Holm]"
 UNJUDGED = "Fewer than 3 seeds in common: no difference can be judged."
 APART = "An ELBO depends on the data and the likelihood: compare within a table only."
 

@@ -12,6 +12,8 @@ from vae_zoo.comparison.sections import Section
 from vae_zoo.comparison.style import Style, empty, minus
 from vae_zoo.comparison.yardsticks import Yardstick
 
+TICKS = 10  # at most: the weights that were tried, every so many
+
 
 def weight_curves(section: Section, found: Answer) -> dict[str, go.Figure]:
     """A figure for the rate and each yardstick, by title; none without families."""
@@ -28,7 +30,10 @@ def _figure(yardstick: Yardstick, lines: list[Family]) -> go.Figure:
         means = {weight: Estimate.of(each) for weight, each in values.items() if each}
         if means:
             figure.add_traces(list(_line(family.label, means, Style.number(i))))
-    return figure.update_xaxes(type="log")
+    weights = sorted({weight for family in lines for weight in family.weights})
+    shown = weights[:: -(-len(weights) // TICKS)]
+    ticks = {"tickvals": shown, "ticktext": [f"{weight:.3g}" for weight in shown]}
+    return figure.update_xaxes(type="log", **ticks)
 
 
 def _line(label: str, means: dict[float, Estimate], style: Style) -> Iterator[go.Scatter]:

@@ -61,6 +61,13 @@ class Yardstick(NamedTuple):
         score = part.scores.get(self.name) if part else None
         return score.value if score else None
 
+    def examples(self, group: Group) -> int | None:
+        """How many examples the number of a group's score cards is of; None where unknown."""
+        if (self.part, self.name) in MEASURED:
+            return None
+        count = Measured(group, self.part).setting.get("n")
+        return count if isinstance(count, int) else None
+
     def why_not(self, group: Group, other: Group) -> str:
         """Why the numbers of two groups cannot be compared; empty if they can."""
         for each in (group, other):
