@@ -40,7 +40,7 @@ def test_rows_are_groups_with_means_over_seeds_and_the_best_beyond_noise_in_bold
     scored(runs, [-12.1, -13.9, -13.0], **regularized(runs, "KL", 4.0))
     assert markdown.markdown(tables(runs.path)).splitlines() == [
         "**Digits, Bernoulli: test split at best.ckpt, mean ± standard error over seeds (0, 1, 2); "
-        "ELBO, reconstruction, rate in nats.**",
+        "ELBO, reconstruction, rate in nats; examples: sliced W₂² of 1,000.**",
         "",
         "| regularizer | weight | prior | seeds | ELBO ↑ | reconstruction ↓ | rate "
         "| sliced W₂² ↓ |",

@@ -95,9 +95,11 @@ def _title(verdict: Verdict) -> str:
 def _caption(heading: str, section: Section, verdicts: list[Verdict]) -> str:
     nats = [PARTS["likelihood"][name].title for name in TERMS]
     nats += [each.yardstick.title for each in verdicts if each.yardstick.number.unit == "nats"]
+    told = [f"{each.yardstick.title} of {each.examples:,}" for each in verdicts if each.examples]
+    examples = f"; examples: {', '.join(told)}" if told else ""
     return (
         f"{heading}: test split at best.ckpt, mean ± standard error over seeds ({section.seeds}); "
-        f"{', '.join(nats)} in nats."
+        f"{', '.join(nats)} in nats{examples}."
     )
 
 
