@@ -53,12 +53,12 @@ def catalogue() -> list[Entry]:
 
 def page() -> str:
     """Write the zoo as a page: each class with its formula, its paper and its config."""
-    text = TITLE
+    text, entries = TITLE, catalogue()
     for family in FAMILIES:
         text += (
             f"\n## {family.capitalize()}\n\n| class | what it is | source |\n| --- | --- | --- |\n"
         )
-        for entry in catalogue():
+        for entry in entries:
             if entry.family == family:
                 cells = [c.replace("|", r"\|") for c in (entry.summary, entry.source)]
                 text += f"| {' | '.join([_linked(entry), *cells])} |\n"

@@ -336,9 +336,10 @@ def _add_extending(commands: Commands) -> None:
 
 def _list(family: str | None) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
+    entries = catalogue()
     for shown in [family] if family else FAMILIES:
         table.add_row(Text(f"\n{shown}", style="bold"))
-        for entry in catalogue():
+        for entry in entries:
             if entry.family == shown:
                 source = Text(f"\n{entry.source}" if entry.source else "", style="dim")
                 table.add_row(f"  {entry.name}", Text(entry.summary) + source)
