@@ -192,3 +192,42 @@ def test_plots_and_pictures_are_switched(zoo, tmp_path):
     assert told["small"] == 6
     assert [name for name in told["all"] if name not in told["fewer"]] == ["prior"]
     assert {"number worse", "number noise"} <= set(told["marks"])
+
+
+FILTER = """
+await pause();
+const rows = () => document.querySelector("table.main").tBodies[0].rows.length;
+told.before = rows();
+const search = document.querySelector("input[type=search]");
+search.value = "SlicedWasserstein";
+search.dispatchEvent(new Event("input", { bubbles: true }));
+await pause();
+told.after = rows();
+const plane = document.querySelector("[data-plot=plane]");
+const number = plane.data.findIndex((trace) => trace.hovertext);
+Plotly.Fx.hover(plane, [{ curveNumber: number, pointNumber: 0 }]);
+await pause();
+told.hover = plane.querySelector(".hovertext").textContent;
+const part = document.querySelector(".part[data-part=yardsticks]");
+const titles = [...part.querySelectorAll("tr.titles th")].map((th) => th.textContent.trim());
+const column = titles.findIndex((title) => title.startsWith("sliced"));
+told.score = part.querySelector("tbody tr").cells[column].dataset.order;
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+def test_rows_are_filtered_and_hover_and_score_card_show_their_numbers(runs, tmp_path):
+    for i in range(16):
+        sliced = runs.part("regularizers", "SlicedWasserstein", weight=float(i + 1))
+        kl = runs.part("regularizers", "KL", weight=float(i + 1))
+        terms = {"elbo": -20.0 - i, "reconstruction": 14.0 + i, "kl": 6.0}
+        folder = runs.write(str(i), regularizer=sliced if i < 3 else kl, terms=terms)
+        runs.card(folder, yardsticks={"sliced_wasserstein": 0.125 * (i + 1)})
+    told = probed(compare([runs.path]), FILTER, tmp_path)
+    assert (told["before"], told["after"]) == (16, 3)
+    assert "SlicedWasserstein λ=1" in told["hover"]
+    assert "elbo −20.00" in told["hover"]
+    card = json.loads((runs.path / "0" / "scorecard.json").read_text())
+    written = card["parts"]["yardsticks"]["scores"]["sliced_wasserstein"]["value"]
+    assert float(told["score"]) == written == 0.125
