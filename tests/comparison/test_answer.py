@@ -57,6 +57,19 @@ def test_what_may_be_noise_is_called_equal_and_nothing_is_best(runs):
     assert "ahead of KL β=8" in found.lines[0][1]
 
 
+def test_a_leader_whose_codes_have_collapsed_is_said_to_be_so(runs):
+    for seed in range(3):
+        for name, rate, value in (("KL", 6.0, 0.5), ("MMD", 0.04, 0.01)):
+            terms = {"elbo": -20.0 - seed, "reconstruction": 20.0 + seed - rate, "kl": rate}
+            folder = runs.write(f"{name}{seed}", seed, terms=terms, **weight(runs, 1.0, name))
+            runs.card(folder, yardsticks={"sliced_wasserstein": value + seed / 1000})
+    elbo, codes = (words for _, words in the_answer(runs.path).lines)
+    assert "hardly used" in codes
+    assert codes.startswith("MMD λ=1 is best")
+    assert codes.endswith("Its codes are hardly used: rate 0.04 nats.")
+    assert "KL" in elbo
+
+
 def test_groups_of_too_few_seeds_neither_lead_nor_tie(runs):
     elbos(runs, [-10.0, -12.0, -11.0], **weight(runs, 1.0))
     elbos(runs, [-12.1, -13.9, -13.0], **weight(runs, 4.0))

@@ -8,10 +8,11 @@ from vae_zoo.comparison.groups import Group
 from vae_zoo.comparison.paired import LEAST, BySeed, Difference, against
 from vae_zoo.comparison.sections import Section
 from vae_zoo.comparison.style import minus
-from vae_zoo.comparison.yardsticks import Yardstick, headlines
+from vae_zoo.comparison.yardsticks import RATE, Yardstick, headlines
 from vae_zoo.suggestion import did_you_mean
 
 FEW = f"fewer than {LEAST} seeds in common: no difference can be judged"
+COLLAPSED = 0.5  # nats of rate, below which a code says next to nothing
 USUAL = ("KL", (1.0,), "StandardNormal")  # the reference, where there is such a group
 
 
@@ -25,6 +26,7 @@ class Verdict(NamedTuple):
         reasons: Why a group has no difference, by label.
         leading: Differences of each other group from the best one.
         examples: Number of those that the score cards' number is of, if it is one.
+        rate: Of the best group, nats.
     """
 
     yardstick: Yardstick
@@ -33,6 +35,7 @@ class Verdict(NamedTuple):
     reasons: Mapping[str, str]
     leading: Mapping[str, Difference]
     examples: int | None = None
+    rate: float | None = None
 
     @property
     def leader(self) -> str:
@@ -137,7 +140,9 @@ def judge(yardstick: Yardstick, groups: Mapping[str, Group], reference: str) -> 
     leader = next(iter(ordered), "")
     told = {label: reason for label, reason in reasons.items() if reason}
     leading = _against(judged, leader)
-    return Verdict(yardstick, ordered, found, told, leading, yardstick.examples(base))
+    rates = RATE.values(groups[leader]) if leader else {}
+    rate = fmean(rates.values()) if rates else None
+    return Verdict(yardstick, ordered, found, told, leading, yardstick.examples(base), rate)
 
 
 def _base(yardstick: Yardstick, groups: Mapping[str, Group], reference: str) -> str:
@@ -178,6 +183,8 @@ def sentence(verdict: Verdict, reference: str) -> str:
     told = dict.fromkeys([*worse[:1], *({reference} & {*worse})])
     for label in told:
         said += f"; {_margin(verdict.leading[label])} ahead of {label}"
+    if verdict.rate is not None and verdict.rate < COLLAPSED:
+        said += f". Its codes are hardly used: rate {_number(verdict.rate)} nats"
     if verdict.left:
         said += (
             f". Of {len(verdict.means)} groups: {verdict.left} more cannot be judged beside them"

@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 from vae_zoo.comparison.answer import Answer
 from vae_zoo.comparison.estimate import Estimate
-from vae_zoo.comparison.families import RATE, Family, families
+from vae_zoo.comparison.families import Family, families
 from vae_zoo.comparison.groups import Group
 from vae_zoo.comparison.paired import BySeed, Difference, against
 from vae_zoo.comparison.rounding import Rounding
 from vae_zoo.comparison.sections import Section
 from vae_zoo.comparison.table import Cell
 from vae_zoo.comparison.terminal import ABSENT
-from vae_zoo.comparison.yardsticks import Yardstick
+from vae_zoo.comparison.yardsticks import RATE, Yardstick
 
 
 class EqualRate(NamedTuple):

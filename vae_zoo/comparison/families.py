@@ -10,10 +10,9 @@ from typing import NamedTuple
 from vae_zoo.comparison.groups import Group
 from vae_zoo.comparison.paired import BySeed
 from vae_zoo.comparison.sections import Section
-from vae_zoo.comparison.yardsticks import Yardstick
+from vae_zoo.comparison.yardsticks import RATE, Yardstick
 
 WEIGHT = "model.regularizer.weight"
-RATE = Yardstick("likelihood", "kl")
 
 
 class Family:

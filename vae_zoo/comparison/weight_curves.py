@@ -7,10 +7,10 @@ from plotly import graph_objects as go
 
 from vae_zoo.comparison.answer import Answer
 from vae_zoo.comparison.estimate import Estimate
-from vae_zoo.comparison.families import RATE, Family, families
+from vae_zoo.comparison.families import Family, families
 from vae_zoo.comparison.sections import Section
 from vae_zoo.comparison.style import Style, empty, minus
-from vae_zoo.comparison.yardsticks import Yardstick
+from vae_zoo.comparison.yardsticks import RATE, Yardstick
 
 TICKS = 10  # at most: the weights that were tried, every so many
 

@@ -88,6 +88,9 @@ class Yardstick(NamedTuple):
         return Measured(group, self.part).why_absent(self.name)
 
 
+RATE = Yardstick("likelihood", "kl")
+
+
 def headlines(groups: Iterable[Group]) -> list[Yardstick]:
     """The yardsticks of the answer that some group has."""
     groups = list(groups)
