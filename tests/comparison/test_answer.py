@@ -105,6 +105,7 @@ def test_fewer_than_three_seeds_judge_nothing(runs):
     elbos(runs, [-20.0, -20.1], **weight(runs, 4.0))
     found = the_answer(runs.path)
     assert not found.judged
+    assert found.too_few
     assert found.best == ""
     assert found.lines == [
         ("ELBO", "KL β=1 has the best mean, −10.05 nats, of too few seeds to judge it.")
@@ -125,6 +126,8 @@ def test_a_deterministic_posterior_has_no_elbo_to_be_ranked_by(runs):
     reason = "no density: the posterior is deterministic"
     assert elbo.reasons == {"KL β=1 · Deterministic": reason}
     assert list(elbo.means) == ["KL β=1 · DiagonalNormal"]
+    assert not found.judged
+    assert not found.too_few  # it is not for want of seeds
 
 
 def scored(runs, name, seed, numbers, n=1000, **model):

@@ -297,7 +297,7 @@ def test_a_curve_is_the_mean_in_a_band_of_a_standard_error(runs):
     assert band["y"][0] == pytest.approx(-21 * start + error)
     assert band["y"][-1] == pytest.approx(-21 * start - error)
     assert line["customdata"][0] == 1.8
-    assert line["hovertemplate"] == "%{y:.2f} ± %{customdata:.2f}"
+    assert line["hovertemplate"] == "%{y:.5~g} ± %{customdata:.2~g}"
 
 
 def test_pictures_are_those_of_the_lowest_seed(runs):

@@ -4,11 +4,13 @@ from typing import Any
 
 import torch
 import wandb
-from lightning import Callback, Trainer
+from lightning import Trainer
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 
+from vae_zoo.callbacks.periodic import Periodic
+from vae_zoo.evaluation.examples import SplitName
 from vae_zoo.evaluation.surgery import factorised, kl_of_dimensions
 from vae_zoo.posteriors import DiagonalNormal
 from vae_zoo.vae import VAE
@@ -16,7 +18,7 @@ from vae_zoo.vae import VAE
 BINS = 32
 
 
-class KLHistogram(Callback):
+class KLHistogram(Periodic):
     """Logs to W&B, as ``kl_of_dimension``, a histogram of E_x KL(q(z_d | x) ‖ p(z_d)) over all d.
 
     Dimensions near 0 nats are not used. It is of the first batch: of the validation split while the
@@ -30,25 +32,12 @@ class KLHistogram(Callback):
         ValueError: The number is negative.
     """
 
-    def __init__(self, every_n_epochs: int = 10) -> None:
-        super().__init__()
-        if every_n_epochs < 0:
-            raise ValueError(f"every_n_epochs must be non-negative, got {every_n_epochs}")
-        self.every_n_epochs = every_n_epochs
-
-    def on_validation_end(self, trainer: Trainer, pl_module: VAE) -> None:  # type: ignore[override]
-        due = self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0
-        if due and trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self._log(trainer, pl_module, trainer.val_dataloaders)
-
-    def on_test_end(self, trainer: Trainer, pl_module: VAE) -> None:  # type: ignore[override]
-        self._log(trainer, pl_module, trainer.test_dataloaders)
-
-    def _log(self, trainer: Trainer, model: VAE, loader: object) -> None:
+    def show(self, trainer: Trainer, model: VAE, split: SplitName) -> None:
         loggers = [one for one in trainer.loggers if isinstance(one, WandbLogger)]
         if not loggers or not trainer.is_global_zero:
             return
-        x, y = next(iter(loader))  # type: ignore[call-overload]
+        loader = trainer.val_dataloaders if split == "val" else trainer.test_dataloaders
+        x, y = next(iter(loader))  # type: ignore[arg-type]
         kl = mean_kl(model, x.to(model.device), None if y is None else y.to(model.device))
         if kl is None:
             return

@@ -3,11 +3,12 @@
 import warnings
 from pathlib import Path
 
-from lightning import Callback, Trainer
+from lightning import Trainer
 from lightning.pytorch.loggers import WandbLogger
 from PIL import Image
 
 from vae_zoo import pictures
+from vae_zoo.callbacks.periodic import Periodic
 from vae_zoo.data import DataModule
 from vae_zoo.evaluation.examples import SplitName
 from vae_zoo.generation.decoded import conditions, first, reconstruct, sample
@@ -19,7 +20,7 @@ from vae_zoo.vae import VAE
 AT_THE_END = ("traversals", "interpolations", "latents", "grid", "density")
 
 
-class Pictures(Callback):
+class Pictures(Periodic):
     """Draws reconstructions of the same examples, and samples of the model, for files and W&B.
 
     They are ``images/reconstructions.png`` and ``images/samples.png`` in the run's folder: of the
@@ -34,21 +35,7 @@ class Pictures(Callback):
         every_n_epochs: How often to draw them while training; 0 only at the end.
     """
 
-    def __init__(self, every_n_epochs: int = 10) -> None:
-        super().__init__()
-        if every_n_epochs < 0:
-            raise ValueError(f"every_n_epochs must be non-negative, got {every_n_epochs}")
-        self.every_n_epochs = every_n_epochs
-
-    def on_validation_end(self, trainer: Trainer, pl_module: VAE) -> None:  # type: ignore[override]
-        due = self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0
-        if due and trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self._draw(trainer, pl_module, "val")
-
-    def on_test_end(self, trainer: Trainer, pl_module: VAE) -> None:  # type: ignore[override]
-        self._draw(trainer, pl_module, "test")
-
-    def _draw(self, trainer: Trainer, model: VAE, split: SplitName) -> None:
+    def show(self, trainer: Trainer, model: VAE, split: SplitName) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not trainer.is_global_zero or not isinstance(data, DataModule):
             return

@@ -80,6 +80,12 @@ class Answer(NamedTuple):
         return any(verdict.leading for verdict in self.verdicts)
 
     @property
+    def too_few(self) -> bool:
+        """Whether nothing is judged, since groups have too few seeds in common."""
+        few = any(FEW in verdict.reasons.values() for verdict in self.verdicts)
+        return few and not self.judged
+
+    @property
     def best(self) -> str:
         """The group that is better than all others by the ELBO, beyond noise."""
         return next((each.best for each in self.verdicts if each.yardstick.name == "elbo"), "")

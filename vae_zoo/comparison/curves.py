@@ -1,6 +1,6 @@
 """Curves over epochs: a validation term by group."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 
 from plotly import graph_objects as go
@@ -23,18 +23,20 @@ def curves(section: Section, styles: Styles, term: str) -> go.Figure | None:
         return None
     figure = empty("epoch", f"val/{term}, nats")
     for label, curve in found.items():
-        figure.add_traces(list(_curve(label, curve, styles[label])))
+        epochs: dict[float, Estimate] = {int(epoch): mean for epoch, mean in curve.items()}
+        figure.add_traces(list(banded(label, epochs, styles[label])))
     figure.update_yaxes(range=_range(found.values()))
     return figure.update_layout(hovermode="x unified" if len(found) <= UNIFIED else "closest")
 
 
-def _curve(label: str, curve: dict[float, Estimate], style: Style) -> Iterator[go.Scatter]:
-    name, epochs = escape(label), list(map(int, curve))
-    low = [short(each.mean - (each.error or 0.0)) for each in curve.values()]
-    high = [short(each.mean + (each.error or 0.0)) for each in curve.values()]
-    one = next(iter(curve.values()))
+def banded(label: str, means: Mapping[float, Estimate], style: Style) -> Iterator[go.Scatter]:
+    """A line through means, in a band of ± a standard error."""
+    name, places = escape(label), [*means]
+    low = [short(each.mean - (each.error or 0.0)) for each in means.values()]
+    high = [short(each.mean + (each.error or 0.0)) for each in means.values()]
+    errors = [each.error for each in means.values()]
     yield go.Scatter(
-        x=epochs + epochs[::-1],
+        x=places + places[::-1],
         y=high + low[::-1],
         fill="toself",
         fillcolor=style.pale,
@@ -45,13 +47,13 @@ def _curve(label: str, curve: dict[float, Estimate], style: Style) -> Iterator[g
         showlegend=False,
     )
     yield go.Scatter(
-        x=epochs,
-        y=[short(each.mean) for each in curve.values()],
+        x=places,
+        y=[short(each.mean) for each in means.values()],
         mode="lines+markers",
         line={"color": style.color, "dash": style.dash, "width": 2},
         marker={"symbol": style.symbol, "size": 8, "maxdisplayed": SYMBOLS_SHOWN},
-        customdata=[short(each.error) for each in curve.values() if each.error is not None],
-        hovertemplate="%{y:.2f} ± %{customdata:.2f}" if one.error is not None else "%{y:.2f}",
+        customdata=[short(error) for error in errors if error is not None],
+        hovertemplate="%{y:.5~g}" if None in errors else "%{y:.5~g} ± %{customdata:.2~g}",
         legendgroup=name,
         name=name,
     )

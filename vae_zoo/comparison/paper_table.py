@@ -104,7 +104,7 @@ def _caption(heading: str, section: Section, verdicts: list[Verdict]) -> str:
 
 
 def _judged(found: Answer, numbers: list[Cell]) -> Iterator[str]:
-    if not found.judged:
+    if found.too_few:
         yield UNJUDGED
     elif any(cell.mark == "best" for cell in numbers):
         yield BOLD

@@ -59,7 +59,7 @@ def _tell(found: Answer, console: Console) -> None:
         console.print(Text.assemble((f"{name}: ", "bold"), words))
     if found.judged:
         console.print(Text(INTERVAL, "dim"))
-    else:
+    elif found.too_few:
         console.print(Text(UNJUDGED, "dim"))
 
 

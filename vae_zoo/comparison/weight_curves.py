@@ -1,15 +1,13 @@
 """Yardsticks against the weight, a line for each family of groups."""
 
-from collections.abc import Iterator
-from html import escape
-
 from plotly import graph_objects as go
 
 from vae_zoo.comparison.answer import Answer
+from vae_zoo.comparison.curves import banded
 from vae_zoo.comparison.estimate import Estimate
 from vae_zoo.comparison.families import Family, families
 from vae_zoo.comparison.sections import Section
-from vae_zoo.comparison.style import Style, empty, minus
+from vae_zoo.comparison.style import Style, empty
 from vae_zoo.comparison.yardsticks import RATE, Yardstick
 
 TICKS = 10  # at most: the weights that were tried, every so many
@@ -29,36 +27,8 @@ def _figure(yardstick: Yardstick, lines: list[Family]) -> go.Figure:
         values = {w: [*yardstick.values(group).values()] for w, group in family.groups.items()}
         means = {weight: Estimate.of(each) for weight, each in values.items() if each}
         if means:
-            figure.add_traces(list(_line(family.label, means, Style.number(i))))
+            figure.add_traces(list(banded(family.label, means, Style.number(i))))
     weights = sorted({weight for family in lines for weight in family.weights})
     shown = weights[:: -(-len(weights) // TICKS)]
     ticks = {"tickvals": shown, "ticktext": [f"{weight:.3g}" for weight in shown]}
     return figure.update_xaxes(type="log", **ticks)
-
-
-def _line(label: str, means: dict[float, Estimate], style: Style) -> Iterator[go.Scatter]:
-    name, weights = escape(label), [*means]
-    low = [each.mean - (each.error or 0.0) for each in means.values()]
-    high = [each.mean + (each.error or 0.0) for each in means.values()]
-    yield go.Scatter(
-        x=weights + weights[::-1],
-        y=high + low[::-1],
-        fill="toself",
-        fillcolor=style.pale,
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        legendgroup=name,
-        showlegend=False,
-    )
-    yield go.Scatter(
-        x=weights,
-        y=[each.mean for each in means.values()],
-        mode="lines+markers",
-        line={"color": style.color, "dash": style.dash, "width": 2},
-        marker={"symbol": style.symbol, "size": 8},
-        hovertext=[f"{name} {weight:g}: {minus(each)}" for weight, each in means.items()],
-        hoverinfo="text",
-        legendgroup=name,
-        name=name,
-    )
