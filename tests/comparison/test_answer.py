@@ -2,8 +2,10 @@ import pytest
 
 from vae_zoo.cli import main
 from vae_zoo.comparison import read
-from vae_zoo.comparison.answer import sentence
 from vae_zoo.comparison.difference_table import difference_rows
+from vae_zoo.comparison.verdict import sentence
+
+UNUSED = "Its codes are hardly used: rate 0.04 nats."
 
 
 def elbos(runs, values, **model):
@@ -63,11 +65,37 @@ def test_a_leader_whose_codes_have_collapsed_is_said_to_be_so(runs):
             terms = {"elbo": -20.0 - seed, "reconstruction": 20.0 + seed - rate, "kl": rate}
             folder = runs.write(f"{name}{seed}", seed, terms=terms, **weight(runs, 1.0, name))
             runs.card(folder, yardsticks={"sliced_wasserstein": value + seed / 1000})
-    elbo, codes = (words for _, words in the_answer(runs.path).lines)
-    assert "hardly used" in codes
+    found = the_answer(runs.path)
+    elbo, codes = (words for _, words in found.lines)
+    assert found.balance.endswith("by both yardsticks, more than any other. " + UNUSED)
     assert codes.startswith("MMD λ=1 is best")
-    assert codes.endswith("Its codes are hardly used: rate 0.04 nats.")
+    assert codes.endswith(UNUSED)
     assert "KL" in elbo
+
+
+def test_the_yardsticks_together_name_who_leads_or_may_lead_by_the_most(runs):
+    def write(fids):
+        """ELBO and codes tell all groups apart; KL leads by the one, and MMD by the other."""
+        for name, elbo, far in (("KL", -20.0, 0.5), ("MMD", -25.0, 0.1), ("DIP", -30.0, 0.7)):
+            for seed, fid in enumerate(fids[name]):
+                terms = {"elbo": elbo - seed, "reconstruction": -elbo + seed - 6.0, "kl": 6.0}
+                folder = runs.path / f"{name}{seed}"
+                if not folder.exists():
+                    runs.write(folder.name, seed, terms=terms, **weight(runs, 1.0, name))
+                codes = {"sliced_wasserstein": far + seed / 1000}
+                runs.card(folder, yardsticks=codes, samples={"fid/samples": fid})
+        return the_answer(runs.path).balance
+
+    fids = {"KL": [3.0, 3.1, 3.2], "MMD": [3.1, 3.0, 3.3], "DIP": [9.0, 9.1, 9.2]}
+    leading = "best, or not told apart from the best, by 2 of 3 yardsticks, more than any other"
+    assert write(fids) == f"KL β=1 and MMD λ=1 are each {leading}."
+    fids["KL"] = [4.0, 4.1, 4.2]
+    assert write(fids) == f"MMD λ=1 is {leading}; 5.00 behind KL β=1 by ELBO."
+    folders = [runs.path / f"MMD{seed}" for seed in range(3)]
+    for folder in folders:  # which leaves MMD without a card, and KL the one that leads by all
+        (folder / "scorecard.json").unlink()
+    told = the_answer(runs.path).balance
+    assert told.startswith("KL β=1 is best, or not told apart from the best, by all 3 yardsticks")
 
 
 def test_groups_of_too_few_seeds_neither_lead_nor_tie(runs):
@@ -168,6 +196,7 @@ def test_the_terminal_tells_the_answer_and_what_the_brackets_are(zoo, capsys, tm
     with pytest.raises(SystemExit, match="0"):
         main(["compare", str(zoo), "-o", str(tmp_path / "page.html")])
     said = capsys.readouterr().out
+    assert the_answer(zoo).balance in " ".join(said.split())
     assert "ELBO: " in said
     assert "paired difference over seeds" in said
     page = (tmp_path / "page.html").read_text()

@@ -1,153 +1,77 @@
-"""The page in a real browser: it draws, sorts and switches, and asks for nothing."""
+"""The page in a real browser, from disk and without a network: drawn, sorted, filtered, printed."""
 
 import json
-import re
 import shutil
-import subprocess
-from html import unescape
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from vae_zoo.comparison import compare
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-    "--enable-logging=stderr",
-    "--virtual-time-budget=8000",
-    "--dump-dom",
-)
-BEGIN = """
-<script type="module">
-const told = {};
-const pause = () => new Promise((done) => setTimeout(done, 300));
-"""
-END = """
-const place = document.createElement("pre");
-place.id = "told";
-place.textContent = JSON.stringify(told);
-document.body.append(place);
-</script>
-</body>
-"""
-PROBE = """
-const table = document.querySelector("table.groups");
-const column = (name) =>
-  [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.trim() === name);
-const cells = (name) => [...table.tBodies[0].rows].map((row) => row.cells[column(name)].innerText);
-const click = async (name) => {
-  const header = table.tHead.rows[0].cells[column(name)];
-  (header.querySelector(".dt-column-order") ?? header).click();
-  await pause();
-};
-await pause();
-for (const name of ["elbo", "latent_dim"]) {
-  await click(name);
-  told[`${name} first`] = cells(name);
-  await click(name);
-  told[`${name} second`] = cells(name);
-}
-const part = (name) => document.querySelector(`.part[data-part=${name}]`);
-const shown = () => [...document.querySelectorAll(".part")]
-  .filter((place) => place.checkVisibility()).map((place) => place.dataset.part);
-const scores = (name, title) => {
-  const head = [...part(name).querySelectorAll("tr.titles th")];
-  const i = head.findIndex((cell) => cell.textContent.trim().startsWith(title));
-  const rows = part(name).querySelector("tbody").rows;
-  return [head[i], () => [...rows].map((row) => row.cells[i].innerText)];
-};
-told.first = shown();
-document.querySelector("button[data-part=samples]").click();
-await pause();
-told.second = shown();
-for (const title of ["FID", "recall"]) {
-  const [header, values] = scores("samples", title);
-  for (const time of ["first", "second"]) {
-    header.querySelector(".dt-column-order").click();
-    await pause();
-    told[`${title} ${time}`] = values();
-  }
-}
-told.floor = part("samples").querySelector("tfoot").innerText.trim().split(/\\s*\\t\\s*/);
-told.orders = part("samples").querySelectorAll("tr.above .dt-column-order").length;
-told.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
-const curves = document.querySelector("[data-plot=curves]");
-told.axis = curves.layout.yaxis.title.text;
-document.querySelector("[data-key=kl]").click();
-await pause();
-told.kl = curves.layout.yaxis.title.text;
-told.pressed = [...document.querySelectorAll("[aria-pressed=true]")].map((b) => b.innerText);
-told.plots = document.querySelectorAll(".main-svg").length;
-told.legend = [...document.querySelectorAll(".legendtext")].map((text) => text.textContent);
-told.hostile = document.title;
-told.requests = performance.getEntriesByType("resource")
-  .map((entry) => entry.name).filter((name) => !name.startsWith("data:"));
-"""
-SWITCHES = """
-await pause();
-const plot = (name) => document.querySelector(`[data-plot=${name}]`);
-const press = async (selector) => {
-  document.querySelector(selector).click();
-  await pause();
-};
-told.weights = plot("weights").layout.yaxis.title.text;
-await press("button[data-of=weights][data-key=ELBO]");
-told.elbo = plot("weights").layout.yaxis.title.text;
-await press("button[data-key=kl]");
-await press("button[data-log=curves]");
-told.log = plot("curves").layout.yaxis.type;
-await press("button[data-log=curves]");
-told.linear = plot("curves").layout.yaxis.type ?? "linear";
-const pictures = () => [...document.querySelectorAll("[data-picture]")]
-  .filter((place) => place.checkVisibility()).map((place) => place.dataset.picture);
-told.first = [...new Set(pictures())];
-await press("button[data-key=samples]");
-told.second = [...new Set(pictures())];
-told.lines = plot("parallel").data.length;
-told.small = plot("multiples").querySelectorAll(".subplot").length;
-const headings = () => [...document.querySelectorAll("table.main th")].map((th) => th.innerText);
-told.all = headings();
-await press(".dt-buttons button");
-await press(".dt-button-collection button:nth-of-type(3)");
-told.fewer = headings();
-document.querySelector(".answer details").open = true;
-await pause();
-const table = document.querySelector("table.differences");
-told.marks = [...new Set([...table.querySelectorAll("td.number")].map((td) => td.className))];
-"""
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
+]
 
 
-def probed(file, probe, folder):
-    """What a script in a page tells, which has no network and no fault."""
-    file.write_text(file.read_text().replace("</body>", BEGIN + probe + END))
-    result = subprocess.run(
-        [CHROMIUM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", file.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert "CONSOLE" not in result.stderr
-    return json.loads(unescape(re.search(r'<pre id="told">(.*?)</pre>', result.stdout)[1]))
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-def test_the_page_works_in_a_browser_without_network(runs, tmp_path):
+@pytest.fixture
+def shown(chromium):
+    """Open a file, which says nothing on the console and asks for nothing but itself."""
+    heard = []
+    context = chromium.new_context(offline=True, viewport={"width": 1280, "height": 900})
+
+    def show(file):
+        page = context.new_page()
+        page.on("console", lambda message: heard.append(message.text))
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        own = (file.as_uri(), "data:", "blob:")
+        page.on("request", lambda one: one.url.startswith(own) or heard.append(one.url))
+        page.goto(file.as_uri())
+        return page
+
+    yield show
+    context.close()
+    assert heard == []
+
+
+class Columns:
+    """The columns of a table, by their headings."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def heading(self, name):
+        return self.table.locator("thead tr:last-child th").filter(has_text=name).first
+
+    def cells(self, name):
+        column = self.heading(name).evaluate("heading => heading.cellIndex")
+        return self.table.locator(f"tbody tr > :nth-child({column + 1})").all_inner_texts()
+
+    def sorted(self, name):
+        self.heading(name).locator(".dt-column-order").click()
+        return self.cells(name)
+
+
+@pytest.fixture
+def zoo_of_three(runs):
+    """Three latent dimensions, a point posterior, and a name that would be a script."""
     hostile = "<script>document.title='broken'</script>"
-    point = runs.part("posteriors", "Deterministic")
     for latent_dim, elbo in ((2, -100.5), (16, -9.5), (128, -20.5)):
         terms = {"elbo": elbo, "reconstruction": 5.0, "kl": -elbo - 5.0}
         runs.write(str(latent_dim), latent_dim=latent_dim, terms=terms)
     runs.write("hostile", prior=hostile)
+    point = runs.part("posteriors", "Deterministic")
     runs.write("point", latent_dim=4, posterior=point, terms={"reconstruction": 9.0})
     for i, (folder, fid) in enumerate(zip(("2", "16", "128"), (9.5, 100.25, 20.0), strict=True)):
         kinds = ("kid", "precision", "density", "coverage")
@@ -155,79 +79,120 @@ def test_the_page_works_in_a_browser_without_network(runs, tmp_path):
             f"{kind}/{of}": (0.5, 1e-4) for kind in kinds for of in ("samples", "reconstructions")
         }
         samples = wide | {"fid/samples": fid, "recall/samples": i / 4, "fid/train": 0.5}
-        card = {"likelihood": {"elbo": -20.0}, "samples": samples}
-        runs.card(runs.path / folder, **card)
+        runs.card(runs.path / folder, likelihood={"elbo": -20.0}, samples=samples)
     runs.card(runs.path / "point", samples={"recall/samples": 1.0}, **{hostile: {hostile: 1.0}})
-    told = probed(compare([runs.path]), PROBE, tmp_path)
-    assert told["elbo first"] == ["−9.50", "−20.00", "−20.50", "−100.50", "–"]
-    assert told["elbo second"] == ["−100.50", "−20.50", "−20.00", "−9.50", "–"]
-    assert told["latent_dim first"] == ["128", "16", "8", "4", "2"]
-    assert told["latent_dim second"] == ["2", "4", "8", "16", "128"]
-    assert told["axis"] == "val/elbo, nats"
-    assert told["kl"] == "val/kl, nats"
-    assert told["pressed"] == ["kl", "samples", "reconstructions"]
-    assert told["first"] == ["likelihood"]
-    assert told["second"] == ["samples"]
-    assert told["FID first"] == ["9.5", "20.0", "100.2", "–", "–"]
-    assert told["FID second"] == ["100.2", "20.0", "9.5", "–", "–"]
-    assert told["recall first"] == ["1.000", "0.500", "0.250", "0.000", "–"]
-    assert told["recall second"] == ["0.000", "0.250", "0.500", "1.000", "–"]
-    assert told["floor"] == ["training examples, the floor", "0.5"]
-    assert told["orders"] == 0
-    assert told["wide"] is False
-    assert told["plots"] >= 2
-    assert any(hostile in name for name in told["legend"])
-    assert told["hostile"] == "Comparison of demo"
-    assert told["requests"] == []
+    return compare([runs.path])
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-def test_plots_and_pictures_are_switched(zoo, tmp_path):
-    told = probed(compare([zoo], tmp_path / "page.html"), SWITCHES, tmp_path)
-    assert (told["weights"], told["elbo"]) == ("rate, nats", "ELBO, nats")
-    assert (told["log"], told["linear"]) == ("log", "linear")
-    assert (told["first"], told["second"]) == (["reconstructions"], ["samples"])
-    assert told["lines"] == 18
-    assert told["small"] == 6
-    assert [name for name in told["all"] if name not in told["fewer"]] == ["prior"]
-    assert {"number worse", "number noise"} <= set(told["marks"])
+def test_columns_are_sorted_the_best_first_and_what_is_absent_last(shown, zoo_of_three):
+    main = Columns(shown(zoo_of_three).locator("table.main"))
+    assert main.sorted("elbo") == ["−9.50", "−20.00", "−20.50", "−100.50", "–"]
+    assert main.sorted("elbo") == ["−100.50", "−20.50", "−20.00", "−9.50", "–"]
+    assert main.sorted("latent_dim") == ["128", "16", "8", "4", "2"]
+    assert main.sorted("latent_dim") == ["2", "4", "8", "16", "128"]
 
 
-FILTER = """
-await pause();
-const rows = () => document.querySelector("table.main").tBodies[0].rows.length;
-told.before = rows();
-const search = document.querySelector("input[type=search]");
-search.value = "SlicedWasserstein";
-search.dispatchEvent(new Event("input", { bubbles: true }));
-await pause();
-told.after = rows();
-const plane = document.querySelector("[data-plot=plane]");
-const number = plane.data.findIndex((trace) => trace.hovertext);
-Plotly.Fx.hover(plane, [{ curveNumber: number, pointNumber: 0 }]);
-await pause();
-told.hover = plane.querySelector(".hovertext").textContent;
-const part = document.querySelector(".part[data-part=yardsticks]");
-const titles = [...part.querySelectorAll("tr.titles th")].map((th) => th.textContent.trim());
-const column = titles.findIndex((title) => title.startsWith("sliced"));
-told.score = part.querySelector("tbody tr").cells[column].dataset.order;
-"""
+def test_one_part_of_the_score_cards_is_shown_at_a_time_and_sorted(shown, zoo_of_three):
+    page = shown(zoo_of_three)
+    parts = page.locator(".part:visible")
+    assert parts.evaluate_all("all => all.map(each => each.dataset.part)") == ["likelihood"]
+    page.get_by_role("button", name="samples", exact=True).first.click()
+    assert parts.evaluate_all("all => all.map(each => each.dataset.part)") == ["samples"]
+    scores = Columns(parts)
+    assert scores.sorted("FID") == ["9.5", "20.0", "100.2", "–", "–"]
+    assert scores.sorted("FID") == ["100.2", "20.0", "9.5", "–", "–"]
+    assert scores.sorted("recall") == ["1.000", "0.500", "0.250", "0.000", "–"]
+    assert scores.sorted("recall") == ["0.000", "0.250", "0.500", "1.000", "–"]
+    floor = " ".join(parts.locator("tfoot").inner_text().split())
+    assert floor == "training examples, the floor 0.5"
+    assert parts.locator("tr.above .dt-column-order").count() == 0
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-def test_rows_are_filtered_and_hover_and_score_card_show_their_numbers(runs, tmp_path):
+def test_a_name_is_text_and_the_page_is_no_wider_than_the_screen(shown, zoo_of_three):
+    page = shown(zoo_of_three)
+    assert page.title() == "Comparison of demo"
+    legend = page.locator(".legendtext").all_text_contents()
+    assert any("<script>" in name for name in legend)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_plots_and_pictures_are_switched(shown, zoo, tmp_path):
+    page = shown(compare([zoo], tmp_path / "page.html"))
+    curves, weights = (page.locator(f"[data-plot={name}]") for name in ("curves", "weights"))
+    expect(curves.locator(".ytitle")).to_have_text("val/elbo, nats")
+    page.get_by_role("button", name="kl", exact=True).click()
+    expect(curves.locator(".ytitle")).to_have_text("val/kl, nats")
+    for scale in ("log", "linear"):
+        page.get_by_role("button", name="log scale").click()
+        assert curves.evaluate("plot => plot.layout.yaxis.type ?? 'linear'") == scale
+    expect(weights.locator(".ytitle")).to_have_text("rate, nats")
+    page.get_by_role("group", name="yardstick").get_by_role("button", name="ELBO").click()
+    expect(weights.locator(".ytitle")).to_have_text("ELBO, nats")
+    pictures = page.locator("[data-picture]:visible")
+    for kind in ("reconstructions", "samples"):
+        page.locator(f"button[data-of=pictures][data-key={kind}]").click()
+        found = pictures.evaluate_all("all => all.map(each => each.dataset.picture)")
+        assert set(found) == {kind}
+    pressed = page.locator("[aria-pressed=true]").all_inner_texts()
+    assert pressed == ["kl", "ELBO", "likelihood", "samples"]
+    assert page.locator("[data-plot=parallel]").evaluate("plot => plot.data.length") == 18
+    assert page.locator("[data-plot=multiples] .subplot").count() == 6
+
+
+def test_columns_are_chosen_and_differences_unfolded(shown, zoo, tmp_path):
+    page = shown(compare([zoo], tmp_path / "page.html"))
+    headings = page.locator("table.main thead th")
+    before = headings.all_inner_texts()
+    page.get_by_role("button", name="columns").click()
+    page.locator(".dt-button-collection button", has_text="prior").click()
+    page.keyboard.press("Escape")
+    assert set(before) - set(headings.all_inner_texts()) == {"prior"}
+    table = page.locator("table.differences")
+    assert not table.is_visible()
+    page.get_by_text("Differences from").click()
+    assert table.is_visible()
+    marks = table.locator("td.number").evaluate_all("all => all.map(cell => cell.className)")
+    assert {"number worse", "number noise"} <= set(marks)
+
+
+def test_rows_are_filtered_and_hover_and_score_card_show_their_numbers(shown, runs):
     for i in range(16):
-        sliced = runs.part("regularizers", "SlicedWasserstein", weight=float(i + 1))
-        kl = runs.part("regularizers", "KL", weight=float(i + 1))
+        name = "SlicedWasserstein" if i < 3 else "KL"
+        regularizer = runs.part("regularizers", name, weight=float(i + 1))
         terms = {"elbo": -20.0 - i, "reconstruction": 14.0 + i, "kl": 6.0}
-        folder = runs.write(str(i), regularizer=sliced if i < 3 else kl, terms=terms)
+        folder = runs.write(str(i), regularizer=regularizer, terms=terms)
         runs.card(folder, yardsticks={"sliced_wasserstein": 0.125 * (i + 1)})
-    told = probed(compare([runs.path]), FILTER, tmp_path)
-    assert (told["before"], told["after"]) == (16, 3)
-    assert "SlicedWasserstein λ=1" in told["hover"]
-    assert "elbo −20.00" in told["hover"]
+    page = shown(compare([runs.path]))
+    rows = page.locator("table.main tbody tr")
+    assert rows.count() == 16
+    page.get_by_role("searchbox").first.fill("SlicedWasserstein")
+    assert rows.count() == 3
+    point = page.locator("[data-plot=plane] .points path").first
+    point.scroll_into_view_if_needed()
+    place = point.bounding_box()
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    hover = page.locator("[data-plot=plane] .hovertext")
+    expect(hover).to_contain_text("SlicedWasserstein λ=1")
+    expect(hover).to_contain_text("elbo −20.00")
     card = json.loads((runs.path / "0" / "scorecard.json").read_text())
     written = card["parts"]["yardsticks"]["scores"]["sliced_wasserstein"]["value"]
-    assert float(told["score"]) == written == 0.125
+    scores = Columns(page.locator(".part[data-part=yardsticks] table"))
+    column = scores.heading("sliced").evaluate("heading => heading.cellIndex")
+    cell = scores.table.locator(f"tbody tr:first-child > :nth-child({column + 1})")
+    assert float(cell.get_attribute("data-order")) == written == 0.125
+
+
+def test_what_is_folded_is_printed_and_then_folded_again(shown, zoo, tmp_path):
+    page = shown(compare([zoo], tmp_path / "page.html"))
+    folded = page.locator("details:not([open])")
+    count = folded.count()
+    assert count > 1
+    page.get_by_text("Differences from").click()
+    page.evaluate("addEventListener('afterprint', () => { window.printed = true; })")
+    page.evaluate(
+        "addEventListener('beforeprint', () => { window.unfolded ="
+        " document.querySelectorAll('details:not([open])').length; })"
+    )
+    page.pdf(path=tmp_path / "page.pdf")
+    assert page.evaluate("[window.unfolded, window.printed]") == [0, True]
+    assert folded.count() == count - 1

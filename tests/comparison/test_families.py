@@ -66,6 +66,26 @@ def test_a_rate_out_of_reach_is_absent_with_the_rates_that_there_are(runs):
     assert cells[0].hover.startswith("its rates reach from 4.0 to 12.0")
 
 
+def test_a_rate_that_is_met_at_several_weights_is_taken_at_the_least_and_said(runs):
+    for weight, rate in ((1.0, 12.0), (10.0, 4.0), (100.0, 8.0), (1000.0, 1.0)):
+        mmd = runs.part("regularizers", "MMD", weight=weight)
+        terms = {"elbo": -20.0, "reconstruction": 20.0 - rate, "kl": rate}
+        runs.write(f"mmd{weight}", regularizer=mmd, terms=terms)
+    runs.write("kl", terms={"elbo": -20.0, "reconstruction": 14.0, "kl": 6.0})
+    found = read([runs.path])
+    [family] = families(found.sections[0])
+    assert [(each.low, each.high) for each in family.brackets(0, 6.0)] == [
+        (1.0, 10.0),
+        (10.0, 100.0),
+        (100.0, 1000.0),
+    ]
+    for rate, count in ((12.0, 1), (4.0, 2), (9.0, 1), (1.0, 1), (0.5, 0)):
+        assert len(family.brackets(0, rate)) == count
+    [(_, [weight, _])] = equal_rate(found.sections[0], found.answers[0]).rows
+    assert weight.text == "5.62, the least of several"
+    assert weight.order == pytest.approx(10**0.75)
+
+
 def test_yardsticks_are_drawn_against_the_weight(weighed):
     [section], [answer] = weighed.sections, weighed.answers
     figures = weight_curves(section, answer)

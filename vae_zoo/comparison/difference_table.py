@@ -1,10 +1,11 @@
 """How far each group is from the reference, by each yardstick."""
 
-from vae_zoo.comparison.answer import Answer, Verdict
+from vae_zoo.comparison.answer import Answer
 from vae_zoo.comparison.estimate import Estimate
 from vae_zoo.comparison.rounding import Rounding
 from vae_zoo.comparison.table import Cell
 from vae_zoo.comparison.terminal import ABSENT
+from vae_zoo.comparison.verdict import Verdict
 
 
 def difference_rows(found: Answer, labels: list[str]) -> list[tuple[str, list[Cell]]]:

@@ -56,6 +56,9 @@ def _weight(family: Family, rates: BySeed) -> Cell:
     weight = family.weight_at(rates)
     if weight is None:
         return Cell(ABSENT, family.reach)
+    if family.ambiguous(rates):
+        why = "the rate does not fall steadily, and is met at several weights: the least is taken"
+        return Cell(f"{weight:.3g}, the least of several", why, weight)
     return Cell(f"{weight:.3g}", "interpolated", weight)
 
 

@@ -35,14 +35,25 @@ class Family:
     def _rates(self) -> dict[float, BySeed]:
         return {weight: RATE.values(group) for weight, group in self.groups.items()}
 
-    def bracket(self, seed: int, rate: float) -> "Bracket | None":
-        """The two neighbouring weights between which a seed's runs have a rate."""
+    def brackets(self, seed: int, rate: float) -> "list[Bracket]":
+        """Where between two neighbouring weights a seed's runs have a rate, the least first."""
         known = [(weight, rates[seed]) for weight, rates in self._rates.items() if seed in rates]
+        found = []
         for (low, one), (high, other) in pairwise(known):
-            if min(one, other) <= rate <= max(one, other):
+            if (one - rate) * (other - rate) < 0 or one == rate:
                 share = (rate - one) / (other - one) if other != one else 0.0
-                return Bracket(low, high, share)
-        return None
+                found.append(Bracket(low, high, share))
+            elif other == rate and high == known[-1][0]:
+                found.append(Bracket(low, high, 1.0))
+        return found
+
+    def bracket(self, seed: int, rate: float) -> "Bracket | None":
+        """The first of them."""
+        return next(iter(self.brackets(seed, rate)), None)
+
+    def ambiguous(self, rates: BySeed) -> bool:
+        """Whether some seed's runs have the rate at several weights, so that the least is taken."""
+        return any(len(self.brackets(seed, rate)) > 1 for seed, rate in rates.items())
 
     def at_rate(self, yardstick: Yardstick, rates: BySeed) -> BySeed:
         """The yardstick of each seed where the family spends the seed's rate, interpolated."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from vae_zoo.comparison import table
-from vae_zoo.comparison.answer import Answer, Verdict
+from vae_zoo.comparison.answer import Answer
 from vae_zoo.comparison.groups import Group
 from vae_zoo.comparison.measured import Measured
 from vae_zoo.comparison.reading import Comparison
@@ -14,6 +14,7 @@ from vae_zoo.comparison.score_notes import absent_cells, incomplete
 from vae_zoo.comparison.sections import Section
 from vae_zoo.comparison.table import Cell, Column
 from vae_zoo.comparison.terminal import ABSENT, TERMS, UNJUDGED
+from vae_zoo.comparison.verdict import Verdict
 from vae_zoo.evaluation.numbers import PARTS
 
 OTHER = "†"

@@ -105,7 +105,8 @@ def _points(group: Group, label: str, style: Style) -> Iterator[go.Scatter]:
 
 def _told(member: Member) -> str:
     values = [
-        f"{term} {minus(member.summary[f'test/{term}'])}" for term in ("reconstruction", "kl")
+        f"{term} {minus(member.summary[f'test/{term}'])}"
+        for term in ("elbo", "reconstruction", "kl")
     ]
     run = f"seed {member.configuration.seed}, {escape(title(member.run))}"
     return "<br>".join([run, *values])

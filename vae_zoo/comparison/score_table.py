@@ -5,7 +5,6 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from vae_zoo.comparison import dimensions
-from vae_zoo.comparison.answer import judge
 from vae_zoo.comparison.estimate import Estimate
 from vae_zoo.comparison.groups import Group
 from vae_zoo.comparison.measured import Measured, reason_of
@@ -23,6 +22,7 @@ from vae_zoo.comparison.sections import Section
 from vae_zoo.comparison.setting import different, usual, words
 from vae_zoo.comparison.table import BEST, Cell
 from vae_zoo.comparison.terminal import ABSENT
+from vae_zoo.comparison.verdict import judge
 from vae_zoo.comparison.yardsticks import MEASURED, Yardstick
 from vae_zoo.evaluation.numbers import PARTS
 

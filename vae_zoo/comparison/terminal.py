@@ -55,6 +55,8 @@ def show_left_out(comparison: Comparison, console: Console) -> None:
 def _tell(found: Answer, console: Console) -> None:
     """Print what each yardstick says."""
     console.print()
+    if found.balance:
+        console.print(Text(found.balance, "bold"), end="\n\n")
     for name, words in found.lines:
         console.print(Text.assemble((f"{name}: ", "bold"), words))
     if found.judged:

@@ -116,3 +116,10 @@ sections.forEach((section, i) => {
 });
 drawAll();
 dark.addEventListener("change", drawAll);
+
+// Print what is folded, and fold it again.
+const folded = () => document.querySelectorAll("details:not([open]), details[data-folded]");
+addEventListener("beforeprint", () =>
+  folded().forEach((each) => { each.open = true; each.dataset.folded = ""; }));
+addEventListener("afterprint", () =>
+  folded().forEach((each) => { each.open = false; delete each.dataset.folded; }));
