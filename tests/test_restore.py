@@ -147,7 +147,7 @@ def test_a_config_imports_and_calls_nothing_but_classes_of_the_zoo(tmp_path, nam
 
 def test_a_config_that_contains_itself_is_refused(tmp_path):
     (tmp_path / "config.yaml").write_text("model: &a {x: *a}\ndata: {}\n")
-    with pytest.raises(ValueError, match=r"config\.yaml: .*recursion"):
+    with pytest.raises(ValueError, match=r"config\.yaml is no valid YAML: a block contains itself"):
         restore(tmp_path)
     (tmp_path / "config.yaml").write_bytes(b"model: \xff\n")
     with pytest.raises(ValueError, match=r"config\.yaml is no valid YAML"):

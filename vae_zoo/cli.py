@@ -2,11 +2,13 @@
 
 import argparse
 import os
+import re
 import sys
+import traceback
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -16,8 +18,9 @@ from vae_zoo.catalogue import FAMILIES, catalogue
 from vae_zoo.evaluation.numbers import PARTS
 from vae_zoo.new import write_regularizer
 from vae_zoo.runs import STAGES
+from vae_zoo.suggestion import did_you_mean
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[Words]"
 Options: TypeAlias = dict[str, Any]
 
 TRAINING = {
@@ -32,6 +35,7 @@ FORMS = {
     "markdown": "the groups, in tables for an issue",
 }
 DAY = 86_400  # seconds
+LINES, LONG = 5, 600  # of an error, and characters of a line
 GENERATING = ("sample", "reconstruct", "interpolate", "traverse")
 EPILOG = """\
 examples:
@@ -48,8 +52,13 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; its input errors are one sentence, and the exit code 2."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    """Run a command; its input errors are one sentence, and the exit code 2.
+
+    ``--debug``, which may stand anywhere, shows where an error came from.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = [word for word in given if word != "--debug"]
+    debug = words != given
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal without β shows \u03b2, and goes on
             stream.reconfigure(errors="backslashreplace")
@@ -59,12 +68,69 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except (ValueError, OSError) as error:
-        print(f"vae-zoo: error: {error}", file=sys.stderr)
+        if debug:
+            traceback.print_exc()
+        print(message(error, debug), file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("vae-zoo: stopped", file=sys.stderr)
         code = 130
+    except Exception as error:
+        if debug:
+            raise
+        print(surprise(error), file=sys.stderr)
+        code = 1
     sys.exit(code)
+
+
+def message(error: Exception, whole: bool = False) -> str:
+    """Say what is wrong with the input, without what would act on a terminal."""
+    text = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in str(error))
+    lines = [line if whole else _cut(line) for line in text.splitlines()] or [repr(error)]
+    if len(lines) > LINES and not whole:
+        lines[LINES - 1 :] = [f"… ({len(lines) - LINES + 1} more lines: add --debug)"]
+    return "vae-zoo: error: " + "\n".join(lines)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= LONG else f"{line[:LONG]}… (add --debug for the rest)"
+
+
+def surprise(error: Exception) -> str:
+    """Say that nobody has thought of an error, and where it is."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    said = message(error).removeprefix("vae-zoo: error: ").partition("\n")[0]
+    return (
+        f"vae-zoo: unexpected {type(error).__name__}: {said}\n"
+        f"  in {at.filename}, line {at.lineno}\n"
+        "If that is no file of yours, it is a bug: run it again with --debug, and report all of it."
+    )
+
+
+class Words(argparse.ArgumentParser):
+    """A parser that complains by an exception, and not by its usage."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Complain of unknown words here, where the options of a command are known."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the complaint, with what may have been meant.
+
+        Raises:
+            ValueError: Always.
+        """
+        meant = ""
+        if match := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            meant = did_you_mean(match[1], re.findall(r"[\w-]+", match[2]))
+        elif match := re.search(r"unrecognized arguments: (--[\w-]+)", message):
+            meant = did_you_mean(match[1], self._option_string_actions)
+        raise ValueError(f"{message}. {meant or f'`{self.prog} --help` shows all.'}")
 
 
 def _train(words: list[str]) -> int:
@@ -119,13 +185,15 @@ def _run(words: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Words:
+    parser = Words(
         prog="vae-zoo",
         description="Which divergence should my VAE use? Train, sweep and compare.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    message = "show where an error came from; it may stand anywhere, in every command"
+    parser.add_argument("--debug", action="store_true", help=message)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, summary in TRAINING.items():
         commands.add_parser(name, help=summary, add_help=False)
@@ -260,12 +328,12 @@ def _seconds(word: str) -> float:
 
 def _add_using(commands: Commands) -> None:
     """Add the commands on trained models."""
-    trusting = argparse.ArgumentParser(add_help=False)
+    trusting = Words(add_help=False)
     message = "a module of your own that the run's config may import; repeatable"
     trusting.add_argument("--trust", action="append", default=[], metavar="MODULE", help=message)
-    one = argparse.ArgumentParser(add_help=False, parents=[trusting])
+    one = Words(add_help=False, parents=[trusting])
     one.add_argument("run", type=Path, help="the run's folder")
-    estimating = argparse.ArgumentParser(add_help=False)
+    estimating = Words(add_help=False)
     estimating.add_argument("--examples", type=int, help="so many at most (default: all)")
     split: Options = {"choices": STAGES, "default": "test", "help": "(default: test)"}
     estimating.add_argument("--split", **split)
@@ -292,9 +360,9 @@ def _add_using(commands: Commands) -> None:
     _add_generating(commands, one, split)
 
 
-def _add_generating(commands: Commands, one: argparse.ArgumentParser, split: Options) -> None:
+def _add_generating(commands: Commands, one: Words, split: Options) -> None:
     """Add the commands that decode codes."""
-    generating = argparse.ArgumentParser(add_help=False, parents=[one])
+    generating = Words(add_help=False, parents=[one])
     message = "a new .txt, .png or .npz (default: texts here, else a .png or .npz)"
     generating.add_argument("-o", "--output", type=Path, help=message)
     message = "sample a model: texts, pictures or numbers"

@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vae_zoo.catalogue import catalogue
+from vae_zoo.plain_yaml import read_yaml
 from vae_zoo.suggestion import did_you_mean
 
 SIZES = {  # the VAE's
@@ -55,6 +54,12 @@ def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> s
     if not (match := re.search(r".*Parser key \"([^\"]+)\":(.*)", message)):
         return message[:300]
     key, reason = _full_key(match[1], given), match[2].strip(" -")
+    if match := re.search(r"Importing '([^']+)' is not allowed", reason):
+        module = match[1].rpartition(".")[0]
+        return (
+            f"{key}: it names {match[1]}, which would run the code of {module}: add --trust "
+            f"{module}, if that is yours"
+        )
     if match := re.search(r"given class_path '([^']+)': (.*)", reason):
         return f"{key}: cannot import {match[1]}: {match[2]}"
     if match := re.search(r"dot import path string: (\S+)", reason):
@@ -107,8 +112,8 @@ def flatten(words: Sequence[str], find: Callable[[str], str]) -> dict[str, str]:
 def _flatten_config(config: str, find: Callable[[str], str]) -> dict[str, str]:
     try:
         text = config if config.lstrip().startswith("{") else Path(find(config)).read_text()
-        return dict(_leaves(yaml.safe_load(text), ""))
-    except (OSError, yaml.YAMLError):
+        return dict(_leaves(read_yaml(text), ""))
+    except (OSError, ValueError):
         return {}  # the parser says what is wrong
 
 

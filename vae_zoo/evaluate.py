@@ -106,6 +106,7 @@ def complete(
         FileNotFoundError: The run has no checkpoint, or its data are not there.
         ValueError: It cannot be restored, or evaluated in this setting.
     """
+    run.check_links()
     file, path = run.folder / f"{setting.stem}.json", checkpoint(run)
     model, data = make() if make else _restored(run, trust)
     check_finite(model, path)

@@ -39,7 +39,7 @@ from vae_zoo.evaluation.parts import MEASURES
 from vae_zoo.evaluation.subject import Setting
 from vae_zoo.metrics_file import MetricsFile
 from vae_zoo.objectives import PenalizedLikelihood
-from vae_zoo.parser import ComplaintError, ConfigAction, Parser, config_path
+from vae_zoo.parser import ComplaintError, ConfigAction, Parser, config_path, import_only
 from vae_zoo.preemption import preempted
 from vae_zoo.processor import prepare_processor
 from vae_zoo.profiler import NoProfiler
@@ -69,12 +69,19 @@ def main(arguments: Sequence[str]) -> None:
     sys.path.insert(0, str(Path.cwd()))  # where a user's own mine.Moments is
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--resume", type=Path)
+    first.add_argument("--trust", action="append", default=[])
     options, words = first.parse_known_args(arguments)
     run = None
+    if options.trust and not options.resume:
+        raise ValueError(f"--trust is of a run to --resume, got {' '.join(options.trust)}")
     if options.resume:
         run = Run(options.resume)
+        import_only(options.trust)  # its config may be another's
+        run.check_links()
         if not run.last_checkpoint.is_file():
             raise FileNotFoundError(f"--resume {run.folder}: it has no {run.last_checkpoint}")
+        if "${" in run.config_file.read_text(encoding="utf-8", errors="replace"):
+            raise ValueError(f"{run.config_file} holds ${{…}}, which no fit has written there")
         words[1:1] = ["--config", str(run.config_file)]
     with ExitStack() as stack:
         stack.push(_finish_wandb)
@@ -154,6 +161,8 @@ class CLI(LightningCLI):
         parser.add_argument("--scorecard", type=bool, default=True, help=message)
         message = "go on with the run in this folder, with its config"
         parser.add_argument("--resume", type=str | None, default=None, help=message)
+        message = "with --resume, a module of your own that the run may import; repeatable"
+        parser.add_argument("--trust", type=str | None, default=None, help=message)
         parser.set_defaults({"model.objective": {"class_path": "PenalizedLikelihood"}})
         for size in ("shape", "classes", "condition_shape"):
             parser.link_arguments(f"data.{size}", f"model.{size}", apply_on="instantiate")
@@ -406,7 +415,7 @@ class CLI(LightningCLI):
         }
         config["model"] = sizes | config["model"]
         config["data"] = _absolute(config["data"])
-        for name in ("ckpt_path", "resume"):  # of this start, and not of the run
+        for name in ("ckpt_path", "resume", "trust"):  # of this start, and not of the run
             config.pop(name)
         return config
 
@@ -414,8 +423,9 @@ class CLI(LightningCLI):
         """Hold the run's folder, and write its config.
 
         Raises:
-            ValueError: Another process holds it.
+            ValueError: Another process holds it, or a link in it leads elsewhere.
         """
+        self.run.check_links()
         try:
             self.stack.enter_context(self.run.lock())
         except Timeout as error:

@@ -27,5 +27,6 @@ def find(kind: str, name: str) -> str:
     bare = name.removeprefix(f"{kind}/").removesuffix(".yaml")
     if bare in names:
         return str(root / f"{bare}.yaml")
-    meant = did_you_mean(bare, names) or f"Packaged are {', '.join(names)}."
+    tops = dict.fromkeys(name.partition("/")[0] + "/" * ("/" in name) for name in names)
+    meant = did_you_mean(bare, names) or f"Packaged are {', '.join(tops)}."
     raise FileNotFoundError(f"there is no file {name}, and no packaged one of that name. {meant}")

@@ -2,15 +2,64 @@
 
 import json
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
-import yaml
 from lightning.pytorch.cli import LightningArgumentParser
+from omegaconf import OmegaConf
+from omegaconf.resolvers import oc
 
+from vae_zoo.catalogue import FAMILIES
 from vae_zoo.packaged import find
+from vae_zoo.plain_yaml import read_yaml
 from vae_zoo.runs import RESERVED
+
+CALLBACKS = "lightning.pytorch.callbacks"
+WRITE_ANYWHERE = (
+    "ModelCheckpoint",
+    "model_checkpoint",
+    "OnExceptionCheckpoint",
+    "on_exception_checkpoint",
+)
+SECRET = re.compile("KEY|TOKEN|SECRET|PASS|CREDENTIAL", re.IGNORECASE)
+
+
+def import_only(trusted: Sequence[str]) -> None:
+    """Let no value name code but of the zoo, of torch's optimizers, and of Lightning's callbacks.
+
+    It holds for the whole process, and cannot be taken back.
+
+    Args:
+        trusted: Modules besides.
+
+    Raises:
+        ValueError: One is no name of a module.
+    """
+    for module in trusted:
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise ValueError(f"--trust should name a module, as moments, got {module!r}")
+    families = [f"vae_zoo.{name}" for name in (*FAMILIES, "callbacks")]
+    jsonargparse.set_parsing_settings(
+        import_path_denylist=["*", *(f"{CALLBACKS}.{name}" for name in WRITE_ANYWHERE)],
+        import_path_allowlist=[*families, "torch.optim", CALLBACKS, *trusted],
+    )
+
+
+def _environment_variable(name: str, *default: str | None) -> str | None:
+    """``${oc.env:NAME}`` of a config, but for what may be a secret: a run's config is kept.
+
+    Raises:
+        ValueError: It may be one.
+    """
+    if SECRET.search(name):
+        raise ValueError(f"{name} may be a secret, which a run must not keep")
+    return oc.env(name, *default)
+
+
+OmegaConf.register_resolver("oc.env", _environment_variable, replace=True)
 
 
 class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined, misc]
@@ -18,12 +67,16 @@ class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
         """Merge the config into what is there."""
-        path = config_path(values)
+        try:
+            path = config_path(values)
+        except OSError as error:
+            raise ComplaintError(f"--config: {error}") from error
         written_out = path[0] == "{"
         try:
-            config = yaml.safe_load(path if written_out else Path(path).read_text())
-        except yaml.YAMLError as error:
-            raise ComplaintError(f"{values:.60} is no valid YAML: {error}") from error
+            config = read_yaml(path if written_out else Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            reason = str(error).removeprefix("no valid YAML: ")
+            raise ComplaintError(f"{values:.60} is no valid YAML: {reason}") from error
         if not isinstance(config, dict):
             raise ComplaintError(
                 f"{values:.60} should hold a mapping of options, got {config!r:.60}"

@@ -89,6 +89,7 @@ def restore(folder: Path, trust: Sequence[str] = ()) -> tuple[VAE, DataModule]:
         ValueError: It names a class of a module that is not trusted, or does not fit together.
     """
     run = Run(folder)
+    run.check_links()
     if not run.config_file.is_file():
         raise FileNotFoundError(f"{folder} is no run: it has no config.yaml")
     config: dict[str, Any] = {part: run.config.get(part) for part in ("model", "data")}

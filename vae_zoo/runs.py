@@ -12,8 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock
+
+from vae_zoo.plain_yaml import read_yaml
 
 ROOT = Path("runs")
 STAGES = ("train", "val", "test")
@@ -70,14 +71,37 @@ class Run:
         Raises:
             ValueError: The file is no YAML mapping.
         """
+        self.check_links()
         try:
-            config = yaml.safe_load(self.config_file.read_text())
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            reason = " ".join(str(error).split())
+            config = read_yaml(self.config_file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            reason = str(error).removeprefix("no valid YAML: ")
             raise ValueError(f"{self.config_file} is no valid YAML: {reason}") from error
         if not isinstance(config, dict):
             raise ValueError(f"{self.config_file} should hold a mapping, got {config!r:.80}")
         return config
+
+    def check_links(self) -> None:
+        """Refuse a folder that would have files read or written elsewhere.
+
+        Raises:
+            ValueError: A link in it leads out of it.
+        """
+        if not self.folder.is_dir():
+            return
+        home = self.folder.resolve()
+        for root, folders, files in os.walk(home):
+            if Path(root).name == "wandb":  # whose client links within
+                folders.clear()
+                continue
+            for name in (*folders, *files):
+                path = Path(root, name)
+                if path.is_symlink() and not path.resolve().is_relative_to(home):
+                    shown = self.folder / path.relative_to(home)
+                    raise ValueError(
+                        f"{shown} is a link out of the run's folder, to {path.readlink()}: put the "
+                        "file itself there"
+                    )
 
     def raw_rows(self) -> list[dict[str, str]]:
         """The rows of metrics.csv as they stand, without a line that a kill has torn."""

@@ -133,7 +133,7 @@ BAD = {
     "method: grid\nparameters: {a: {value: 2024-01-01}}": "cannot be passed on as JSON",
     "method: grid\nparameters: {a: {value: .nan}}": "cannot be passed on as JSON",
     "method: grid\nparameters: {a: {value: {1: 2}}}": "cannot be passed on as JSON",
-    "method: grid\nparameters: {a: {value: &x [*x]}}": "cannot be passed on as JSON",
+    "method: grid\nparameters: {a: {value: &x [*x]}}": "a block contains itself",
     "method: grid\nmethod: grid": "the key 'method' is given twice in one block (line 3)",
     "method: [grid": "no valid YAML",
     "method: random\nparameters: {a: {value: 1}}": "method: random never comes to an end",

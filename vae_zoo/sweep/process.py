@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vae_zoo.evaluation.numbers import PARTS
-from vae_zoo.runs import Run
+from vae_zoo.runs import Run, replace
 from vae_zoo.scorecard import ScoreCard
 from vae_zoo.sweep.command import fill_command
 from vae_zoo.sweep.queue import Trial
@@ -118,12 +118,17 @@ def finished(run: Run) -> bool:
 
 
 def start(trial: Trial, run: Run, sweep: Sweep, jobs: int, gpus: Sequence[str] = ()) -> Attempt:
-    """Start a trial in a session of its own, so that a terminal's Ctrl-C does not reach it."""
+    """Start a trial in a session of its own, so that a terminal's Ctrl-C does not reach it.
+
+    Raises:
+        ValueError: A link in its folder leads elsewhere.
+    """
     run.folder.mkdir(parents=True, exist_ok=True)
+    run.check_links()
     json_file = run.folder / "args.json"
     command = fill_command(sweep.command, sweep.program, trial.parameters, json_file)
     if "${args_json_file}" in sweep.command:
-        json_file.write_text(json.dumps(trial.parameters))
+        replace(json_file, json.dumps(trial.parameters))
     with log_file(run).open("ab") as log:
         try:
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
