@@ -49,6 +49,4 @@ bench-peers: install  ## Install what they are timed beside
 	.venv-peers/bin/pip install --quiet --no-deps pythae==0.1.2
 
 picture: demo  ## Take the README's picture of the demo's page (needs Chromium)
-	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars \
-	    --virtual-time-budget=9000 --window-size=1280,2040 --user-data-dir=$$(mktemp -d) \
-	    --screenshot=$(CURDIR)/docs/comparison.png file://$(CURDIR)/runs/demo/comparison.html
+	$(BIN)/python docs/screenshots.py runs/demo/comparison.html docs/comparison.png --height 2040

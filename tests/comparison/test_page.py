@@ -251,6 +251,21 @@ def test_many_groups_all_look_different():
     assert len(looks) == 49
 
 
+@pytest.mark.parametrize(("count", "room"), [(24, True), (25, False)])
+def test_more_than_24_groups_have_no_legend_and_the_first_24_have_pictures(runs, count, room):
+    for i in range(count):
+        runs.write(str(i), regularizer=runs.part("regularizers", "KL", weight=i + 1.0))
+    parsed = rendered(runs.path)
+    [figures] = parsed.figures
+    for figure in (figures["plane"], figures["parallel"], figures["curves"]["elbo"]):
+        assert figure["layout"].get("showlegend", True) is room
+    assert figures["weights"]["rate"]["layout"].get("showlegend", True) is True  # of one family
+    assert len(parsed.all("article")) == 24
+    notes = " ".join(text for _, text in parsed.all("p"))
+    assert ("Legends of more than 24 groups" in notes) is not room
+    assert ("Of the first 24 groups" in notes) is not room
+
+
 def test_the_plane_shows_each_run_and_each_mean(zoo):
     plane = rendered(zoo).figures[0]["plane"]
     groups = {group.name: group for group in read([zoo]).sections[0].groups}

@@ -40,6 +40,7 @@ PICTURES = {
     "density": "q(z) and p(z)",
 }
 PICTURED = 24  # groups with pictures, or a page would be too large to open
+LEGEND = 24  # entries, of which more would leave a plot no room
 CURVES = ("elbo", "reconstruction", "kl", "penalty", "loss")
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -65,6 +66,7 @@ def render(comparison: Comparison, folder: Path = Path()) -> str:
         styles=styles,
         pictures=PICTURES,
         pictured=PICTURED,
+        legend=LEGEND,
         figures=[
             _figures(section, styles, found)
             for section, found in zip(comparison.sections, comparison.answers, strict=True)
@@ -128,6 +130,9 @@ def _absent(section: Section, groups: Iterable[Group], term: str) -> str:
 
 
 def _json(figure: go.Figure) -> Any:
+    names = {trace.name for trace in figure.data if trace.showlegend is not False} - {"front"}
+    if len(names) > LEGEND:
+        figure.update_layout(showlegend=False)
     return json.loads(figure.to_json())
 
 
