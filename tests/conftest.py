@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from jsonargparse._common import parsing_settings
 from lightning import Trainer
 
 torch.set_num_threads(1)  # two on busy cores are slower than one
@@ -15,6 +16,13 @@ torch.set_num_threads(1)  # two on busy cores are slower than one
 @pytest.fixture(autouse=True)
 def fixed_noise() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def trust_of_this_test_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a resumed run may import holds for a process, and is not to hold for the next test."""
+    for name, value in [*parsing_settings.items()]:
+        monkeypatch.setitem(parsing_settings, name, value)
 
 
 @pytest.fixture
