@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from sqlalchemy import URL, Connection, create_engine, inspect, make_url, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,6 +24,7 @@ from sqlalchemy.schema import CreateTable
 from vae_zoo.sweep.grid import Parameters
 from vae_zoo.sweep.tables import RUNNERS, SWEEPS, TABLES, TRIALS, VERSION
 
+ID = r"[a-z0-9]{1,64}"
 PASSWORD = re.compile(r"//.*@")
 PATIENCE = 60.0  # seconds for a server that restarts
 DONE = ("finished", "stopped")
@@ -211,10 +212,20 @@ class Queue:
                 connection.execute(self._insert(TRIALS).on_conflict_do_nothing(), rows)
 
     def trials(self) -> list[Trial]:
-        """All trials, in the order in which they were added."""
+        """All trials, in the order in which they were added.
+
+        Raises:
+            ValueError: One is none that a sweep has added.
+        """
         query = select(TRIALS).where(TRIALS.c.sweep == self.sweep).order_by(TRIALS.c.number)
         with self._begin() as connection:
             rows = connection.execute(query).all()
+        for row in rows:
+            if not _is_trial(row):
+                raise ValueError(
+                    f"the queue {self.shown} holds a trial that no sweep has added, of the id "
+                    f"{row.id!r:.40}: move the file away, and begin anew"
+                )
         return [_trial(row) for row in rows]
 
     def claim(self, trial: Trial, runner: str) -> bool:
@@ -257,6 +268,24 @@ class Queue:
 def new_id() -> str:
     """A random id in the form of W&B's: eight of a-z and 0-9."""
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+
+
+def _is_trial(row: Any) -> bool:
+    """Whether a row, perhaps of another's file, may be taken for a trial."""
+    try:
+        parameters = json.loads(row.parameters)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    numbers = (row.exit_code, row.started, row.ended)
+    return (
+        isinstance(row.id, str)
+        and re.fullmatch(ID, row.id) is not None  # it is the name of a folder
+        and isinstance(parameters, dict)
+        and isinstance(row.key, str)
+        and row.state in get_args(State)
+        and isinstance(row.attempts, int)
+        and all(number is None or isinstance(number, int | float) for number in numbers)
+    )
 
 
 def _trial(row: Any) -> Trial:

@@ -79,8 +79,20 @@ class Source:
         return [parameters for key, parameters in self.given.items() if key not in keys]
 
     def wants(self, trial: Trial) -> bool:
-        """Whether a trial of the queue is one of these; a grid may have lost it."""
-        return trial.key in self.given if not self.bayes else int(trial.key) < self.total
+        """Whether a trial of the queue is one of these; a grid may have lost it.
+
+        Raises:
+            ValueError: It has the key of one, and other parameters.
+        """
+        if self.bayes:
+            return trial.key.isdecimal() and int(trial.key) < self.total
+        given = self.given.get(trial.key)
+        if given is not None and canonical(trial.parameters) != canonical(given):
+            raise ValueError(
+                f"trial {trial.id} has other parameters in the queue than in the sweep file: move "
+                "the queue away, and begin anew"
+            )
+        return trial.key in self.given
 
     def propose(self, trials: Sequence[Trial], metric: Metric) -> dict[str, Parameters]:
         """The next trial, if there is to be one, by the results of those that have ended."""
