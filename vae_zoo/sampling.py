@@ -47,6 +47,19 @@ def gather(x: Tensor) -> Tensor:
     return _Gather.apply(x)  # type: ignore[no-any-return, no-untyped-call]
 
 
+def average(x: Tensor) -> Tensor:
+    """Average over ranks what each has found of its own examples; no gradient passes.
+
+    Args:
+        x: Numbers of the same shape on all ranks.
+    """
+    if not _several_ranks():
+        return x
+    total = x.clone(memory_format=torch.contiguous_format)
+    distributed.all_reduce(total)
+    return total / distributed.get_world_size()
+
+
 def directions(number: int, like: Tensor) -> Tensor:
     """Draw unit vectors uniformly on the sphere, the same on all ranks.
 

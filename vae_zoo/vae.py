@@ -26,6 +26,7 @@ from vae_zoo.priors import PriorFactory, StandardNormal
 from vae_zoo.regularizers import Regularizer, kl_divergence
 from vae_zoo.rehearsal import rehearse
 from vae_zoo.runs import STAGES
+from vae_zoo.sampling import gather
 from vae_zoo.terms import MeanTerms, Terms
 
 
@@ -232,20 +233,22 @@ class VAE(LightningModule):
             part.check_schedule(self.trainer.estimated_stepping_batches)
 
     def on_train_start(self) -> None:
-        if self._loaded_noise is not None:
-            torch.set_rng_state(self._loaded_noise)
-            self._loaded_noise = None
-        if self.trainer.world_size > 1:  # ranks are seeded, and resumed, alike: noise must differ
-            torch.manual_seed(int(torch.randint(2**62, ())) + self.global_rank)
+        rank, ranks, loaded = self.global_rank, self.trainer.world_size, self._loaded_noise
+        self._loaded_noise = None
+        if loaded is not None:
+            torch.set_rng_state(loaded[rank % len(loaded)].clone())  # torch crashes on a view
+        if ranks > 1 and (loaded is None or len(loaded) != ranks):
+            # Ranks are seeded alike, or begin with what another number of them has left.
+            torch.manual_seed(int(torch.randint(2**62, ())) + rank)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # A resumed run goes on with the same draws, even if it was saved while it was evaluated.
-        paused = self._paused_noise
-        checkpoint["noise"] = torch.get_rng_state() if paused is None else paused
+        noise = torch.get_rng_state() if self._paused_noise is None else self._paused_noise
+        checkpoint["noise"] = gather(noise.unsqueeze(0).to(self.device)).cpu()  # (ranks, bytes)
         checkpoint["vae_zoo_version"] = version("vae_zoo")
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._loaded_noise = checkpoint["noise"]
+        self._loaded_noise = checkpoint["noise"].view(-1, checkpoint["noise"].shape[-1])
 
     def on_train_epoch_end(self) -> None:
         self._log_train()

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 DRAWS = {"rand", "randn", "rand_like", "randn_like", "randint", "randperm", "bernoulli", "normal"}
-DRAWS |= {"normal_", "uniform_", "bernoulli_", "exponential_", "multinomial"}
+DRAWS |= {"normal_", "uniform_", "bernoulli_", "exponential_", "multinomial", "_standard_gamma"}
 
 
 def align(kept: list[list[Tensor]]) -> list[tuple[Tensor, ...]]:

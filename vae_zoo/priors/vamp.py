@@ -10,6 +10,7 @@ from torch.distributions import Distribution
 from vae_zoo.posteriors import Delta
 from vae_zoo.priors.base import Encode, Prior
 from vae_zoo.priors.normal_mixture import mixture
+from vae_zoo.sampling import average
 
 Initial = Literal["data", "random"]
 OBSERVED = 1000  # training examples, at least, of which the range of the data is taken
@@ -113,6 +114,7 @@ class _Confined(torch.autograd.Function):
     """Clamps, and lets pass each gradient but one whose descent would lead out of the range.
 
     That of ``clamp`` vanishes beyond the edges, so that what momentum leads there, stays there.
+    Whether it would lead out is asked of the gradient of all ranks, which one step follows.
     """
 
     @staticmethod
@@ -123,6 +125,6 @@ class _Confined(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         below, above = ctx.saved_tensors
-        (gradient,) = gradients
+        gradient = average(gradients[0])
         outward = (below & (gradient > 0)) | (above & (gradient < 0))
         return gradient.masked_fill(outward, 0), None, None
