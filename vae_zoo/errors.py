@@ -6,12 +6,14 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from vae_zoo.catalogue import catalogue
 from vae_zoo.plain_yaml import read_yaml
 from vae_zoo.suggestion import did_you_mean
 
+MADE_LATER = {"params"}  # an optimizer's, which the VAE knows
 SIZES = {  # the VAE's
     "shape",
     "latent_dim",
@@ -27,6 +29,9 @@ OPTIONAL = (
     r" - Expected a <class 'NoneType'> Given value type: <class 'jsonargparse\S+ Given value: .*"
 )
 
+# What it adds to a complaint of one option: the whole part that has it.
+AGAIN = r"((?:Given|Got) value: .*?) - Expected a <class 'NoneType'> Given value type: <class 'dict'>.*"
+
 
 def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> str:
     """Put a complaint of jsonargparse into one sentence with a suggestion.
@@ -36,7 +41,7 @@ def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> s
         given: Keys and values of the command line and the config files, as of :func:`flatten`.
         options: All keys that the parser knows by itself.
     """
-    message = re.sub(OPTIONAL, "", " ".join(message.split()))
+    message = re.sub(AGAIN, r"\1", re.sub(OPTIONAL, "", " ".join(message.split())))
     if match := re.search(r"Option '([^']+)' is not accepted", message):
         return _unknown_option(_full_key(match[1], given), given)
     if match := re.search(
@@ -65,13 +70,22 @@ def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> s
     if match := re.search(r"dot import path string: (\S+)", reason):
         found = did_you_mean(match[1], _class_names(key)) or "`vae-zoo list` shows the zoo."
         return f"{key}: there is no class {match[1]}. {found}"
+    if match := re.search(r"Expected '([^']+)' to be a subclass of <class '([\w.]+)'>", reason):
+        name, base = (path.rpartition(".")[2] for path in match.groups())
+        found = did_you_mean(name, _class_names(key)) or "`vae-zoo list` shows the zoo."
+        return f"{key}: {name} is no {base}. {found}"
+    if "expects a function or a callable class" in reason:
+        got = reason.rpartition("but got ")[2].partition(". Got value: ")[0]
+        return f"{key}: expected a class, by its name or class_path and init_args, got {got:.80}"
+    if match := re.search(r"Unable to load config \"(.*)\"", reason):
+        return f"{key}: expected a mapping of options, got {match[1]:.80}"
     value = re.search(r"(?:Got value|Given value): (.*)$", reason)
     shown = value[1] if value else given.get(key, "")
     if literals := re.findall(r"Literal\[(.*?)\]", reason):
-        choices = re.findall(r"[\w./-]+", " ".join(literals))
+        choices = [*dict.fromkeys(re.findall(r"[\w./-]+", " ".join(literals)))]
         found = did_you_mean(shown, choices)
         return f"{key}: {shown} is none of {', '.join(choices)}. {found}".rstrip()
-    if types := dict.fromkeys(re.findall(r"Expected an? (?:<class '([\w.]+)'>)", reason)):
+    if types := dict.fromkeys(re.findall(r"Expected (?:an? )?<class '([\w.]+)'>", reason)):
         expected = " or ".join(types).replace("collections.abc.Sequence", "list")
         return f"{key}: expected {expected}, got {shown}"
     return f"{key}: {reason}"[:300]
@@ -84,6 +98,47 @@ def locate(message: str, given: Mapping[str, str]) -> str:
     got = message.rpartition("got ")[2]
     keys = [key for key in keys if given[key].rpartition(".")[2] == got] or keys
     return f"{keys[0]}: {message}" if len(keys) == 1 else message  # a wrong key is worse than none
+
+
+def locate_null(error: BaseException) -> str:
+    """Name the options of a constructor that are null and may not be, of an error within it."""
+    frames = [
+        frame.f_locals | {"": frame.f_code.co_name} for frame, _ in walk_tb(error.__traceback__)
+    ]
+    for values in reversed(frames):
+        if values[""] != "__init__" or "self" not in values:
+            continue
+        parameters = inspect.signature(type(values["self"])).parameters
+        null = [
+            name
+            for name, parameter in parameters.items()
+            if values.get(name, name) is None and parameter.default is not None
+        ]
+        if null:
+            return f"{type(values['self']).__name__}: {' and '.join(null)} must not be null"
+    return str(error)
+
+
+def check_form(config: Any, key: str = "") -> None:
+    """Refuse a config whose keys are no words, or that describes a class as none can be.
+
+    Raises:
+        ValueError: It is one.
+    """
+    if isinstance(config, list):
+        for number, value in enumerate(config):
+            check_form(value, f"{key}.{number}".lstrip("."))
+    if not isinstance(config, dict):
+        return
+    for name, value in config.items():
+        full = f"{key}.{name}".lstrip(".")
+        if not isinstance(name, str) or not name or re.search(r"\s", name):
+            raise ValueError(f"the key {name!r}{f' in {key}' * bool(key)} is no name of an option")
+        if name == "class_path" and not isinstance(value, str):
+            raise ValueError(f"{full} should name a class, such as KL, got {value!r:.60}")
+        if name == "init_args" and not isinstance(value, dict):
+            raise ValueError(f"{full} should be a mapping of options, got {value!r:.60}")
+        check_form(value, full)
 
 
 def flatten(words: Sequence[str], find: Callable[[str], str]) -> dict[str, str]:
@@ -152,7 +207,7 @@ def _options(part: str) -> list[str] | None:
     if module not in sys.modules or not hasattr(sys.modules[module], owner):
         return None
     parameters = inspect.signature(getattr(sys.modules[module], owner)).parameters
-    return [option for option in parameters if option not in SIZES]
+    return [option for option in parameters if option not in SIZES | MADE_LATER]
 
 
 def _unknown_option(key: str, given: Mapping[str, str]) -> str:
@@ -162,7 +217,9 @@ def _unknown_option(key: str, given: Mapping[str, str]) -> str:
     if options is None:
         return f"{key}: there is no such option"
     has = f"Its options are {', '.join(options)}." if options else "It has none."
-    return f"{key}: {owner} has no option {name}. {did_you_mean(name, options)} {has}"
+    return " ".join(
+        f"{key}: {owner} has no option {name}. {did_you_mean(name, options)} {has}".split()
+    )
 
 
 def _class_names(key: str) -> list[str]:

@@ -13,8 +13,9 @@ from omegaconf import OmegaConf
 from omegaconf.resolvers import oc
 
 from vae_zoo.catalogue import FAMILIES
+from vae_zoo.errors import check_form
 from vae_zoo.packaged import find
-from vae_zoo.plain_yaml import read_yaml
+from vae_zoo.plain_yaml import read_yaml, read_yaml_file
 from vae_zoo.runs import RESERVED
 
 CALLBACKS = "lightning.pytorch.callbacks"
@@ -73,7 +74,7 @@ class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
             raise ComplaintError(f"--config: {error}") from error
         written_out = path[0] == "{"
         try:
-            config = read_yaml(path if written_out else Path(path).read_text(encoding="utf-8"))
+            config = read_yaml(path) if written_out else read_yaml_file(Path(path))
         except ValueError as error:
             reason = str(error).removeprefix("no valid YAML: ")
             raise ComplaintError(f"{values:.60} is no valid YAML: {reason}") from error
@@ -81,6 +82,10 @@ class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
             raise ComplaintError(
                 f"{values:.60} should hold a mapping of options, got {config!r:.60}"
             )
+        try:
+            check_form(config)
+        except ValueError as error:
+            raise ComplaintError(f"{values:.60}: {error}") from error
         if written_out and "WANDB_SWEEP_ID" in os.environ:
             # W&B hands a preempted trial out again with all that its run's configuration holds.
             path = json.dumps({k: v for k, v in config.items() if k not in RESERVED})

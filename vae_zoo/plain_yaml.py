@@ -1,5 +1,6 @@
 """YAML of plain values, read with care: whatever a file holds, it is a value or one sentence."""
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -27,6 +28,20 @@ def read_yaml(text: str) -> Any:
     if size > MOST:
         raise ValueError(f"no valid YAML: it should be at most {MOST:,} values, aliases counted")
     return value
+
+
+def read_yaml_file(path: Path) -> Any:
+    """Read a file in YAML.
+
+    Raises:
+        ValueError: As of :func:`read_yaml`; without the file's name.
+        OSError: It cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"no valid YAML: it is no text in UTF-8 (byte {error.start})") from error
+    return read_yaml(text)
 
 
 def _size(value: Any, known: dict[int, int]) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from vae_zoo.plain_yaml import read_yaml
+from vae_zoo.plain_yaml import read_yaml_file
 
 ROOT = Path("runs")
 STAGES = ("train", "val", "test")
@@ -73,7 +73,7 @@ class Run:
         """
         self.check_links()
         try:
-            config = read_yaml(self.config_file.read_text(encoding="utf-8"))
+            config = read_yaml_file(self.config_file)
         except ValueError as error:
             reason = str(error).removeprefix("no valid YAML: ")
             raise ValueError(f"{self.config_file} is no valid YAML: {reason}") from error

@@ -181,6 +181,8 @@ class Queue:
         try:
             with self._connect() as connection, connection.begin():
                 yield connection
+        except UnicodeDecodeError as error:
+            raise ValueError(f"the queue {self.shown} cannot be used: {error}") from error
         except DatabaseError as error:
             reason = _reason(error.orig or error)
             raise ValueError(f"the queue {self.shown} cannot be used: {reason}") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from vae_zoo.plain_yaml import read_yaml
+from vae_zoo.plain_yaml import read_yaml_file
 from vae_zoo.runs import RESERVED, check_name
 from vae_zoo.sweep.command import DEFAULT_COMMAND, check_command
 from vae_zoo.sweep.grid import Parameters
@@ -97,9 +97,8 @@ def read_sweep(file: Path, name: str | None = None) -> Sweep:
 
 def _load(file: Path) -> Any:
     try:
-        text = file.read_text(encoding="utf-8")
-        value = read_yaml(text)
-        node = yaml.compose(text, yaml.SafeLoader)
+        value = read_yaml_file(file)
+        node = yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)
         for key in _repeated_keys(node, set()):
             line = key.start_mark.line + 1
             raise ValueError(f"the key {key.value!r} is given twice in one block (line {line})")
