@@ -25,6 +25,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from torch import distributed
 
@@ -33,7 +34,7 @@ from vae_zoo.catalogue import FAMILIES
 from vae_zoo.checkpoints import WholeCheckpoints, load_state, load_weights, read_checkpoint
 from vae_zoo.data import DataModule
 from vae_zoo.data.reading import labels_file
-from vae_zoo.errors import explain, flatten, locate
+from vae_zoo.errors import explain, flatten, locate, locate_null
 from vae_zoo.evaluate import complete
 from vae_zoo.evaluation.parts import MEASURES
 from vae_zoo.evaluation.subject import Setting
@@ -186,6 +187,9 @@ class CLI(LightningCLI):
             options = [a.dest for p in self._subcommand_parsers.values() for a in p._actions]
             given = flatten(self.words, config_path)
             raise ValueError(explain(str(complaint), given, options)) from complaint
+        except OmegaConfBaseException as error:
+            reason = (error.msg or str(error)).partition("\n")[0].rpartition("interpolation: ")[2]
+            raise ValueError(f"{error.full_key}: {reason}".replace("fit.", "", 1)) from error
         except Exception as error:  # of a file of the user's own
             at = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{at.filename}, line {at.lineno}: {type(error).__name__}"
@@ -218,7 +222,8 @@ class CLI(LightningCLI):
             first: BaseException = error
             while "Union subtypes" in str(first) and first.__cause__:  # the parser wraps it
                 first = first.__cause__
-            raise ValueError(locate(str(first), flatten(self.words, config_path))) from error
+            said = locate_null(first) if isinstance(first, TypeError) else str(first)
+            raise ValueError(locate(said, flatten(self.words, config_path))) from error
         if path := self._get(self.config, "ckpt_path"):  # before anything is written
             load_weights(self.model, Path(path))
 
@@ -346,7 +351,8 @@ class CLI(LightningCLI):
         try:
             model.configure_optimizers()
         except (TypeError, ValueError) as error:
-            raise ValueError(f"model.optimizer or model.lr_scheduler: {error}") from error
+            said = locate_null(error) if isinstance(error, TypeError) else str(error)
+            raise ValueError(f"model.optimizer or model.lr_scheduler: {said}") from error
         if self.trainer.limit_test_batches == 0:
             raise ValueError("trainer.limit_test_batches: a fit ends with a test, got 0")
         if self.trainer.max_epochs == 0 or self.trainer.max_steps == 0:
