@@ -34,7 +34,7 @@ def as_declared(data: Data) -> Verdict:
                 check_labels(name, split, module.classes)
         except ValueError as error:
             return Verdict(False, str(error), expected)
-    sizes = " / ".join(f"{len(split.x)}" for split in data.splits.values())
+    sizes = " / ".join(f"{len(split)}" for split in data.splits.values())
     return Verdict(True, f"{sizes} examples: {module}", expected)
 
 

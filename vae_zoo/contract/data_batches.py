@@ -56,8 +56,8 @@ def batches_of_any_size(data: Data) -> Verdict:
     """Compare a batch of several examples with two smaller ones of the same."""
     expected = "x and y of an example the same, whatever others are in the batch"
     for name, split in data.splits.items():
-        size = min(len(split.x), PART)
-        x, y = split.take(torch.randperm(len(split.x))[:size])
+        size = min(len(split), PART)
+        x, y = split.take(torch.randperm(len(split))[:size])
         if name == "train":
             x = data.module.augment(x, np.random.default_rng(0))
         stored = Split(x, y)

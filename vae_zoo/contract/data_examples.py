@@ -50,8 +50,8 @@ class Data:
     def seen(self, name: str) -> Iterator[Batch]:
         """All examples of a split, as models see them."""
         split, generator = self.splits[name], np.random.default_rng(0)
-        for start in range(0, len(split.x), PART):
-            stop = min(start + PART, len(split.x))
+        for start in range(0, len(split), PART):
+            stop = min(start + PART, len(split))
             x, y = split.take(torch.arange(start, stop))
             yield self.module.batch(self.module.augment(x, generator) if name == "train" else x, y)
 

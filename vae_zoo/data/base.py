@@ -157,10 +157,10 @@ class DataModule(LightningDataModule, ABC):
             ValueError: They are not what the data module says that they are.
         """
         # Rows that lie apart (Fortran order, as numpy may load it) are 50 times slower to select.
-        splits = Splits(*(Split(x.contiguous(), y) for x, y in self.load()))
+        splits = Splits(*(split.contiguous() for split in self.load()))
         self._check_names()
         for name, split in splits._asdict().items():
-            if not len(split.x):
+            if not len(split):
                 raise ValueError(f"the {name} split has no examples")
             first = split.cut(0, 1000)  # a wrong declaration shows in any of them
             generator = np.random.default_rng(0)
@@ -174,7 +174,7 @@ class DataModule(LightningDataModule, ABC):
     @property
     def size(self) -> int:
         """Number of training examples."""
-        return len(self.splits.train.x)
+        return len(self.splits.train)
 
     def examples(self, n: int) -> Batch:
         """Take n training examples, the same each time; all of them if there are fewer."""

@@ -101,13 +101,13 @@ class GreyData(DataModule, ABC):
 
     def change_once(self, split: Split, seed: int) -> Split:
         """Binarize or dequantize stored examples, if that is asked for, the same each time."""
+        if not self.dequantization and self.binarization == "none":
+            return split
         return Split(self._change(split.x, np.random.default_rng(seed)), split.y)
 
     def _change(self, x: Tensor, generator: np.random.Generator) -> Tensor:
         if self.dequantization:
             return dequantize(x, generator)
-        if self.binarization == "none":
-            return x
         if self.binarization == "threshold":
             return (x > (127 if x.dtype == LEVELS else 0.5)).to(torch.uint8)
         return binarize(x, generator)

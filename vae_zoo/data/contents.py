@@ -12,6 +12,7 @@ import numpy as np
 
 from vae_zoo.suggestion import did_you_mean
 
+MAPPED = 2**30  # bytes of a .npy file, above which it is not read into memory
 ALL = "all"  # the split of a file that has none
 WORDS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 
@@ -34,12 +35,12 @@ Contents = dict[str, Part]  # by split: train, perhaps val and test; or ALL
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Read the array of a .npy file.
+    """Read the array of a .npy file; one of more than ``MAPPED`` bytes stays on the disk.
 
     Raises:
         ValueError: It cannot be read, or holds objects.
     """
-    with _loaded(path) as array:
+    with _loaded(path, mapped=path.stat().st_size > MAPPED) as array:
         if not isinstance(array, np.ndarray):
             raise ValueError(f"{path} holds several arrays: name it .npz")
         return array
@@ -114,10 +115,13 @@ def check_labels(where: str, y: np.ndarray, examples: int) -> np.ndarray:
 
 
 @contextmanager
-def _loaded(path: Path) -> "Iterator[np.ndarray | np.lib.npyio.NpzFile]":
+def _loaded(path: Path, mapped: bool = False) -> "Iterator[np.ndarray | np.lib.npyio.NpzFile]":
     with path.open("rb") as file:
         try:
-            loaded = np.load(file, allow_pickle=False)
+            if mapped:  # copy-on-write, as torch wants arrays that could be written to
+                loaded = np.load(path, mmap_mode="c", allow_pickle=False)
+            else:
+                loaded = np.load(file, allow_pickle=False)
         except Exception as error:  # of a broken header numpy raises whatever comes
             raise _unreadable(path, error) from error
         yield loaded

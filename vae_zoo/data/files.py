@@ -11,7 +11,13 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from vae_zoo.data.binarization import Binarization, GreyData
 from vae_zoo.data.contents import ALL, Contents, Part, check_labels
-from vae_zoo.data.inference import as_examples, as_stored, infer_support, number_labels
+from vae_zoo.data.inference import (
+    as_examples,
+    as_stored,
+    infer_support,
+    number_labels,
+    pieces,
+)
 from vae_zoo.data.reading import read_contents
 from vae_zoo.data.splits import Split, Splits, Support
 
@@ -26,6 +32,11 @@ class Files(GreyData):
     where all are 0 or 1, ``256 levels`` where they are bytes or images of whole numbers to 255, on
     the ``unit interval`` where they lie in [0, 1], and else ``real``, as they stand: standardize
     such data yourself. Arrays ``(N, H, W)``, and of 1 or 3 channels last or first, are images.
+
+    A .npy file of more than a GiB is not read into memory, but mapped: examples are read from the
+    disk when a batch wants them. That is of values that are stored as they are trained on, bytes of
+    levels or of 0 and 1, else float32, images with their channels first; others are converted in
+    memory. The file must not change while it is trained on.
 
     The splits are those of a file or folder that names them (x_train, x_val and x_test, or train,
     val and test); what is missing is drawn from those to train on.
@@ -159,22 +170,23 @@ class Files(GreyData):
 
     def read(self) -> Splits:
         parts = {split: self._part(split, self.names) for split in self.contents}
-        train = parts.get(ALL) or parts["train"]
+        train = parts[ALL] if ALL in parts else parts["train"]
+        choose = train.leave if self._mapped else train.take
         absent = [split for split in ("val", "test") if split not in parts]
         sizes = {
-            split: max(1, round(fraction * len(train.x)))
+            split: max(1, round(fraction * len(train)))
             for split, fraction in zip(("val", "test"), self.fractions, strict=True)
             if split in absent
         }
-        if sum(sizes.values()) >= len(train.x):
+        if sum(sizes.values()) >= len(train):
             raise ValueError(
                 f"{self.path} holds too few examples to draw {' and '.join(absent)} from, got "
-                f"{len(train.x)}"
+                f"{len(train)}"
             )
-        order = torch.from_numpy(np.random.default_rng(self.split_seed).permutation(len(train.x)))
+        order = torch.from_numpy(np.random.default_rng(self.split_seed).permutation(len(train)))
         for split, size in sizes.items():
-            parts[split], order = train.take(order[:size]), order[size:]
-        splits = Splits(train.take(order) if absent else train, parts["val"], parts["test"])
+            parts[split], order = choose(order[:size]), order[size:]
+        splits = Splits(choose(order) if absent else train, parts["val"], parts["test"])
         self._describe(splits, absent)
         _ = self.shape
         del self.contents  # of which the splits are a copy; all sizes are known by now
@@ -187,9 +199,16 @@ class Files(GreyData):
             names: The labels, by their numbers.
         """
         parts = [self._part(split, names) for split in self.contents]
+        if len(parts) == 1:
+            return self.change_once(parts[0], seed=1)
         x = torch.cat([part.x for part in parts])
         labels = [part.y for part in parts if part.y is not None]
         return self.change_once(Split(x, torch.cat(labels) if labels else None), seed=1)
+
+    @property
+    def _mapped(self) -> bool:
+        """Whether the examples stay in a file that is too large to be copied."""
+        return any(isinstance(part.x, np.memmap) for part in self.contents.values())
 
     def _part(self, split: str, names: Sequence[str]) -> Split:
         x, y, _ = self.contents[split]
@@ -205,10 +224,11 @@ class Files(GreyData):
         shown = ", ".join(self.names[:5]) + (", …" if self.classes > 5 else "")
         labels = f"{self.classes} labels ({shown})" if self.names else "no labels"
         found = "; ".join([*self._notes, labels])
-        counts = [f"{len(split.x)} {name}" for name, split in splits._asdict().items()]
+        counts = [f"{len(split)} {name}" for name, split in splits._asdict().items()]
         how = f" ({' and '.join(drawn)} drawn at random)" if drawn else ""
         print(f"{self.path}: {sizes}, {self.stored}{made}; {found}; {', '.join(counts)}{how}")
-        if self.stored == "real" and (largest := splits.train.x.abs().max()) > LARGE:
+        parts = [piece for part in self.contents.values() for piece in pieces(part.x)]
+        if self.stored == "real" and (largest := max(np.abs(x).max() for x in parts)) > LARGE:
             print(
                 f"{self.path}: values up to {largest:.3g} hardly train: standardize them (subtract "
                 "the mean, divide by the standard deviation)"

@@ -1,7 +1,7 @@
 """What arrays of a user's own are: their shape, where their values lie, and their labels."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from vae_zoo.data.splits import Support
 
 CHANNELS = (1, 3)
+PIECE = 2**26  # bytes
 
 
 def as_examples(where: str, x: np.ndarray, shape: Sequence[int] | None) -> np.ndarray:
@@ -28,12 +29,8 @@ def as_examples(where: str, x: np.ndarray, shape: Sequence[int] | None) -> np.nd
     """
     if x.dtype.kind not in "biuf" or not x.size or not x.ndim:
         raise ValueError(f"{where} should hold numbers, some, got {x.dtype} of shape {x.shape}")
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        row = int(np.argmin(np.isfinite(x.reshape(len(x), -1)).all(axis=1)))
-        raise ValueError(
-            f"{where} holds numbers that are not finite, first in example {row} (counted from 0): "
-            "fill them in, or leave the example out"
-        )
+    if x.dtype.kind == "f":
+        _check_finite(where, x)
     if shape is not None:
         if math.prod(shape) != x[0].size:
             raise ValueError(
@@ -50,20 +47,40 @@ def as_examples(where: str, x: np.ndarray, shape: Sequence[int] | None) -> np.nd
     return x
 
 
+def _check_finite(where: str, x: np.ndarray) -> None:
+    before = 0
+    for piece in pieces(x):
+        finite = np.isfinite(piece.reshape(len(piece), -1)).all(axis=1)
+        if not finite.all():
+            row = before + int(np.argmin(finite))
+            raise ValueError(
+                f"{where} holds numbers that are not finite, first in example {row} (counted from "
+                "0): fill them in, or leave the example out"
+            )
+        before += len(piece)
+
+
+def pieces(x: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of some examples after others: what is computed of a large file fits into memory."""
+    rows = max(1, PIECE // max(1, x[0].nbytes))
+    return (x[start : start + rows] for start in range(0, len(x), rows))
+
+
 def infer_support(parts: Sequence[np.ndarray]) -> Support:
     """Find where values lie: bytes and images of whole numbers to 255 are levels.
 
     Rows of whole numbers are real: they may be counts.
     """
-    if all(((x == 0) | (x == 1)).all() for x in parts):
+    few = [piece for x in parts for piece in pieces(x)]
+    if all(((x == 0) | (x == 1)).all() for x in few):
         return "binary"
     if all(x.dtype == np.uint8 for x in parts):
         return "256 levels"
-    low, high = min(x.min() for x in parts), max(x.max() for x in parts)
+    low, high = min(x.min() for x in few), max(x.max() for x in few)
     if low >= 0 and high <= 1:
         return "unit interval"
     images = all(x.ndim == 4 for x in parts)
-    if images and low >= 0 and high <= 255 and all((x == np.round(x)).all() for x in parts):
+    if images and low >= 0 and high <= 255 and all((x == np.round(x)).all() for x in few):
         return "256 levels"
     return "real"
 
@@ -71,11 +88,17 @@ def infer_support(parts: Sequence[np.ndarray]) -> Support:
 def as_stored(where: str, x: np.ndarray, support: Support) -> Tensor:
     """Keep values as a data module stores them: levels and 0 and 1 in bytes, others as float32.
 
-    Levels may be given as 0 to 255, or as 255ths; the unit interval as levels.
+    Levels may be given as 0 to 255, or as 255ths; the unit interval as levels. An array in a file
+    that is mapped into memory stays there if its values are stored so.
 
     Raises:
         ValueError: A value does not lie there.
     """
+    dtype = np.dtype(np.uint8 if support in ("binary", "256 levels") else np.float32)
+    if isinstance(x, np.memmap) and x.dtype == dtype and x.flags.c_contiguous:
+        for piece in pieces(x):
+            _check_values(where, piece, support)
+        return torch.from_numpy(np.asarray(x))
     x = x.astype(np.uint8) if x.dtype == bool else x
     if support == "256 levels" and x.dtype.kind == "f" and x.min() >= 0 and x.max() <= 1:
         levels = x * 255
@@ -83,6 +106,11 @@ def as_stored(where: str, x: np.ndarray, support: Support) -> Tensor:
         x = np.round(levels) if np.allclose(levels, np.round(levels), atol=1e-4) else levels
     if support == "unit interval" and x.dtype == np.uint8 and x.max() > 1:
         x = x / np.float32(255)
+    _check_values(where, x, support)
+    return torch.tensor(np.ascontiguousarray(x, dtype))
+
+
+def _check_values(where: str, x: np.ndarray, support: Support) -> None:
     inside = {
         "binary": (x == 0) | (x == 1),
         "unit interval": (x >= 0) & (x <= 1),
@@ -98,8 +126,6 @@ def as_stored(where: str, x: np.ndarray, support: Support) -> Tensor:
         raise ValueError(
             f"{where} holds {x[beyond][0]:.6g}, which is too large for float32: standardize it"
         )
-    whole = support in ("binary", "256 levels")
-    return torch.tensor(np.ascontiguousarray(x, np.uint8 if whole else np.float32))
 
 
 def number_labels(where: str, y: np.ndarray, names: Sequence[str]) -> Tensor:

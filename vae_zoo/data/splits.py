@@ -1,7 +1,7 @@
 """What a data module holds in memory: train, val and test, checked against what it declares."""
 
-from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Self
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -10,20 +10,54 @@ from torch import Tensor
 Support = Literal["binary", "unit interval", "256 levels", "real", "tokens"]
 
 
-class Split(NamedTuple):
-    """Examples x of shape ``(N, *X)``, with y: labels ``(N,)`` or other conditions, if any."""
+class Split:
+    """Examples x of shape ``(N, *X)``, with y: labels ``(N,)`` or other conditions, if any.
 
-    x: Tensor
-    y: Tensor | None = None
+    Unpacks as ``x, y``.
+
+    Args:
+        x: Examples ``(M, *X)``.
+        y: What belongs to the N examples of this split.
+        rows: Which of x are in this split, ``(N,)``, where they are left in a file that is too
+            large to be copied; by default all are.
+    """
+
+    def __init__(self, x: Tensor, y: Tensor | None = None, rows: Tensor | None = None) -> None:
+        self._x, self.y, self._rows = x, y, rows
+
+    @property
+    def x(self) -> Tensor:
+        """The examples; a copy where they are rows of a file, which may not fit into memory."""
+        return self._x if self._rows is None else self._x.index_select(0, self._rows)
+
+    def __len__(self) -> int:
+        return len(self._x if self._rows is None else self._rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.x, self.y))
 
     def take(self, index: Tensor) -> Self:
         """Copy the examples of an index; some ten times faster than ``x[index]``."""
-        y = None if self.y is None else self.y.index_select(0, index)
-        return type(self)(self.x.index_select(0, index), y)
+        rows = index if self._rows is None else self._rows.index_select(0, index)
+        return type(self)(self._x.index_select(0, rows), self._of_y(index))
 
     def cut(self, start: int, stop: int) -> Self:
-        """View the examples from start to stop."""
-        return type(self)(self.x[start:stop], None if self.y is None else self.y[start:stop])
+        """View the examples from start to stop, or copy them where they are rows of a file."""
+        if self._rows is not None:
+            return self.take(torch.arange(start, min(stop, len(self))))
+        return type(self)(self._x[start:stop], None if self.y is None else self.y[start:stop])
+
+    def leave(self, index: Tensor) -> Self:
+        """The examples of an index, which stay where they are."""
+        rows = index if self._rows is None else self._rows.index_select(0, index)
+        return type(self)(self._x, self._of_y(index), rows)
+
+    def contiguous(self) -> Self:
+        """The same, with rows that do not lie apart."""
+        return type(self)(self._x.contiguous(), self.y, self._rows)
+
+    def _of_y(self, index: Tensor) -> Tensor | None:
+        return None if self.y is None else self.y.index_select(0, index)
 
 
 class Splits(NamedTuple):
@@ -40,7 +74,7 @@ class Splits(NamedTuple):
         Raises:
             ValueError: Nothing would be left to train on, or a split would be empty.
         """
-        size = len(data.x)
+        size = len(data)
         if min(val, test) < 1 or val + test >= size:
             raise ValueError(
                 f"val and test must be positive and leave some of {size} examples to "
@@ -80,15 +114,15 @@ def check_labels(name: str, split: Split, classes: int) -> None:
     Raises:
         ValueError: They differ.
     """
-    x, y = split
+    y = split.y
     if y is None or not classes:
         if y is None and not classes:
             return
         has = "no labels" if y is None else "labels"
         raise ValueError(f"the data module's classes is {classes}, but its {name} split has {has}")
-    if y.shape != (len(x),) or y.dtype != torch.int64:
+    if y.shape != (len(split),) or y.dtype != torch.int64:
         raise ValueError(
-            f"labels must be int64, one for each of the {len(x)} {name} examples, got "
+            f"labels must be int64, one for each of the {len(split)} {name} examples, got "
             f"{y.dtype} of shape {tuple(y.shape)}"
         )
     low, high = y.aminmax()
