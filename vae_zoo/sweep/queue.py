@@ -283,6 +283,7 @@ def _is_trial(row: Any) -> bool:
         isinstance(row.id, str)
         and re.fullmatch(ID, row.id) is not None  # it is the name of a folder
         and isinstance(parameters, dict)
+        and parameters != {}  # a sweep has one at least
         and isinstance(row.key, str)
         and row.state in get_args(State)
         and isinstance(row.attempts, int)
