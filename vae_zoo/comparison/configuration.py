@@ -85,7 +85,8 @@ def flatten(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         if "class_path" in value:
             yield prefix, value["class_path"]
-            value = value.get("init_args") or {}
+            options = value.get("init_args")
+            value = options if isinstance(options, Mapping) else {}  # in a file that is none of fit
         for key, item in value.items():
             yield from flatten(f"{prefix}.{key}".lstrip("."), item)
     elif isinstance(value, list | tuple):
