@@ -9,7 +9,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
-from vae_zoo.catalogue import catalogue
+from vae_zoo.catalogue import FAMILIES, catalogue
 from vae_zoo.plain_yaml import read_yaml
 from vae_zoo.suggestion import did_you_mean
 
@@ -30,7 +30,9 @@ OPTIONAL = (
 )
 
 # What it adds to a complaint of one option: the whole part that has it.
-AGAIN = r"((?:Given|Got) value: .*?) - Expected a <class 'NoneType'> Given value type: <class 'dict'>.*"
+AGAIN = (
+    r"((?:Given|Got) value: .*?) - Expected a <class 'NoneType'> Given value type: <class 'dict'>.*"
+)
 
 
 def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> str:
@@ -66,13 +68,14 @@ def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> s
             f"{module}, if that is yours"
         )
     if match := re.search(r"given class_path '([^']+)': (.*)", reason):
-        return f"{key}: cannot import {match[1]}: {match[2]}"
-    if match := re.search(r"dot import path string: (\S+)", reason):
-        found = did_you_mean(match[1], _class_names(key)) or "`vae-zoo list` shows the zoo."
+        return f"{key}: cannot import {match[1]}: {match[2].partition(' - Expected ')[0]}"
+    match = re.search(r"dot import path string: (\S+)", reason)
+    if match and not re.search(r"Expected an? <class '(float|int|bool)'>", reason):
+        found = did_you_mean(match[1], _class_names(key)) or _listing(key)
         return f"{key}: there is no class {match[1]}. {found}"
     if match := re.search(r"Expected '([^']+)' to be a subclass of <class '([\w.]+)'>", reason):
         name, base = (path.rpartition(".")[2] for path in match.groups())
-        found = did_you_mean(name, _class_names(key)) or "`vae-zoo list` shows the zoo."
+        found = did_you_mean(name, _class_names(key)) or _listing(key)
         return f"{key}: {name} is no {base}. {found}"
     if "expects a function or a callable class" in reason:
         got = reason.rpartition("but got ")[2].partition(". Got value: ")[0]
@@ -222,9 +225,20 @@ def _unknown_option(key: str, given: Mapping[str, str]) -> str:
     )
 
 
+def _family(key: str) -> str:
+    """The family that a key wants a class of, if any."""
+    part = key.rpartition(".")[2]
+    return {"encoder": "networks", "decoder": "networks", "data": "data"}.get(part, f"{part}s")
+
+
+def _listing(key: str) -> str:
+    """Where the user finds what a key might be."""
+    family = _family(key) if _family(key) in FAMILIES else ""
+    return f"`vae-zoo list {family}".rstrip() + "` shows the zoo."
+
+
 def _class_names(key: str) -> list[str]:
     """The classes that a key wants, so that an encoder is never suggested for a prior."""
-    part = key.rpartition(".")[2]
-    family = {"encoder": "networks", "decoder": "networks", "data": "data"}.get(part, f"{part}s")
+    family = _family(key)
     names = [entry.name for entry in catalogue() if entry.family == family]
     return names or dir(sys.modules["torch.optim"]) + dir(sys.modules["torch.optim.lr_scheduler"])

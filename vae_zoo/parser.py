@@ -84,6 +84,10 @@ class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
             )
         try:
             check_form(config)
+            for name in ("trainer", "model"):
+                if name in config and not isinstance(config[name], dict):
+                    got = config[name]
+                    raise ValueError(f"{name} should be a mapping of options, got {got!r:.60}")
         except ValueError as error:
             raise ComplaintError(f"{values:.60}: {error}") from error
         if written_out and "WANDB_SWEEP_ID" in os.environ:

@@ -21,7 +21,8 @@ def read_yaml(text: str) -> Any:
     except RecursionError as error:
         raise ValueError("no valid YAML: a block contains itself, or too many others") from error
     except yaml.YAMLError as error:
-        raise ValueError(f"no valid YAML: {' '.join(str(error).split())[:200]}") from error
+        reason = " ".join(str(error).replace(' in "<unicode string>"', "").split())
+        raise ValueError(f"no valid YAML: {reason[:200]}") from error
     # The loader's own ways to say that `!!int x`, `!!bool x` or 2026-99-99 is none.
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         raise ValueError(f"no valid YAML: a value is not of its kind ({error!s:.100})") from error

@@ -124,7 +124,7 @@ BAD = {
     "method: grid\nparameters: {resolved: {value: 1}}": "`vae-zoo fit` could not write resolved",
     "method: grid\nparameters: {1: {value: 1}}": "the key 1 should be a text",
     "method: grid\nname: 3\nparameters: {a: {value: 1}}": "name should be a text, got 3",
-    "method: grid\nrun_cap: 0\nparameters: {a: {value: 1}}": "run_cap: 0 is less than",
+    "method: grid\nrun_cap: 0\nparameters: {a: {value: 1}}": "run_cap should be above 0, got 0",
     "method: grid\nmetric: {name: a, goal: minimise}": "Did you mean minimize?",
     "method: grid\nparameters: {a: {min: 0, max: 1}}": "parameters.a: a grid takes `value`",
     "method: grid\nparameters: {a: {parameters: {b: {min: 0}}}}": "a.parameters.b: uniform needs",

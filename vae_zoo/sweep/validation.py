@@ -92,6 +92,9 @@ def _explain(error: ValidationError) -> str:
             return f"the key {missing!r} is missing{where}"
         case "type":
             return f"{path} should be {_TYPES.get(wanted, f'a {wanted}')}, got {value!r}"
+        case "minimum" | "exclusiveMinimum":
+            bound = "at least" if error.validator == "minimum" else "above"
+            return f"{path} should be {bound} {wanted}, got {value!r}"
         case "minItems" | "minProperties":
             return f"{path} should not be empty"
         case "pattern":
