@@ -89,7 +89,7 @@ def main(arguments: Sequence[str]) -> None:
         try:
             CLI(words, run, stack)
         except MisconfigurationException as error:  # a wrong option of Lightning's trainer
-            raise ValueError(" ".join(str(error).split())) from error
+            raise ValueError(f"trainer: {' '.join(str(error).split())}") from error
         except SIGTERMException as end:  # whose own code is that of a run that came to its end
             raise SystemExit(128 + signal.SIGTERM) from end
 
