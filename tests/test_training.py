@@ -165,7 +165,8 @@ def test_every_rank_draws_noise_of_its_own(resumed):
     draws = []
     for rank in range(2):
         torch.manual_seed(1)  # as Lightning seeds them, alike
-        vae, trainer = VAE((6,), 2, KL()), SimpleNamespace(world_size=2, global_rank=rank)
+        vae = VAE((6,), 2, KL())
+        trainer = SimpleNamespace(world_size=2, global_rank=rank, early_stopping_callbacks=[])
         vae.trainer = trainer
         if resumed:
             vae.on_load_checkpoint({"noise": torch.get_rng_state()})

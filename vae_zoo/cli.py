@@ -75,6 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("vae-zoo: stopped", file=sys.stderr)
         code = 130
+    except FloatingPointError as error:  # the input is right, and its training diverges
+        if debug:
+            traceback.print_exc()
+        print(message(error, debug), file=sys.stderr)
+        code = 1
     except Exception as error:
         if debug:
             raise

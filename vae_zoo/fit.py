@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jsonargparse
 import yaml
@@ -29,7 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from torch import distributed
 
-from vae_zoo.callbacks import Cost, KLHistogram, Pictures, Progress
+from vae_zoo.callbacks import Compiled, Cost, Finite, KLHistogram, Pictures, Progress
 from vae_zoo.catalogue import FAMILIES
 from vae_zoo.checkpoints import WholeCheckpoints, load_state, load_weights, read_checkpoint
 from vae_zoo.data import DataModule
@@ -110,6 +110,7 @@ def quieten() -> None:
         "LightningCLI's args parameter is intended",
         ".*sync_dist=True",  # the terms are reduced over ranks before they are logged
         "Be aware that when using `ckpt_path`, callbacks used",
+        "You're using the WeightAveraging callback, but loading",  # averages, which are wanted
         "The `srun` command is available",  # which need not be how a trial is started
     ):
         warnings.filterwarnings("ignore", message=message)
@@ -160,6 +161,10 @@ class CLI(LightningCLI):
         parser.add_argument("--name", type=str | None, default=None, help=message)
         message = "end with the run's score card"
         parser.add_argument("--scorecard", type=bool, default=True, help=message)
+        message = "whether a loss or gradient that is not finite ends the training (exit code 1)"
+        parser.add_argument("--on_nan", type=Literal["stop", "skip"], default="stop", help=message)
+        message = "compile the networks (torch.compile) while they are trained"
+        parser.add_argument("--compile", type=bool, default=False, help=message)
         message = "go on with the run in this folder, with its config"
         parser.add_argument("--resume", type=str | None, default=None, help=message)
         message = "with --resume, a module of your own that the run may import; repeatable"
@@ -202,6 +207,11 @@ class CLI(LightningCLI):
                     "--resume RUN for its best.ckpt"
                 )
             options.ckpt_path = str(self.resumed.checkpoints / "best.ckpt")
+        if options.ckpt_path in ("last", "best", "hpc"):
+            raise ValueError(
+                f"ckpt_path: a run goes on from its last.ckpt by --resume RUN; else it is the path "
+                f"of a file, got {options.ckpt_path}"
+            )
         if options.ckpt_path:
             read_checkpoint(Path(options.ckpt_path))
         if options.trainer.default_root_dir:
@@ -240,7 +250,9 @@ class CLI(LightningCLI):
         for kind in (Pictures, KLHistogram):
             if not any(isinstance(callback, kind) for callback in callbacks):
                 callbacks.append(kind())
-        callbacks.append(Cost())
+        callbacks += [Cost(), Finite(self.config.fit.on_nan)]
+        if self.config.fit.compile:
+            callbacks.append(Compiled())
         bar = self.config_init.fit.trainer.enable_progress_bar
         bar = sys.stdout.isatty() if bar is None else bar  # in a file, it is control characters
         if bar and not any(isinstance(callback, ProgressBar) for callback in callbacks):

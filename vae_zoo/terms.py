@@ -51,17 +51,21 @@ class MeanTerms:
     """The mean of every term over all examples since the last time, of all ranks.
 
     A step only keeps its terms, on the device: to reduce or log each would cost more than that.
+
+    Attributes:
+        finite_only: Whether batches whose terms are not finite are left out.
     """
 
     def __init__(self) -> None:
         self.kept: list[Terms] = []
+        self.finite_only = False
 
     def add(self, terms: Terms) -> None:
         """Keep the terms of a batch."""
         self.kept.append(terms.detach())
 
     def take(self, reduce: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
-        """Return the means, and begin anew.
+        """Return the means, and begin anew; they are NaN where there is no example.
 
         Args:
             reduce: Sums a tensor over ranks.
@@ -71,5 +75,8 @@ class MeanTerms:
         self.kept = []
         table = torch.stack([torch.stack([*row.values()]) for row in means])  # (steps, terms)
         examples = table.new_tensor(sizes)
+        if self.finite_only:
+            examples = examples * table.isfinite().all(1)
+            table = table.nan_to_num()
         totals = reduce(torch.cat([examples @ table, examples.sum().unsqueeze(0)]))
         return dict(zip(means[0], totals[:-1] / totals[-1], strict=True))

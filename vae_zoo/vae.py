@@ -1,5 +1,7 @@
 """The variational autoencoder, assembled from its parts."""
 
+import math
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
@@ -15,9 +17,16 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.func import functional_call
 from torch.optim import Adam
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from vae_zoo.assembly import make, make_network
 from vae_zoo.conditions import ConditionFactory, Unconditional
+from vae_zoo.continuation import (
+    count_epochs_once,
+    keep_averages,
+    stay_stopped,
+    step_plateaus,
+)
 from vae_zoo.likelihoods import Bernoulli, LikelihoodFactory
 from vae_zoo.networks import MLP, NetworkFactory
 from vae_zoo.objectives import Objective, PenalizedLikelihood
@@ -112,6 +121,13 @@ class VAE(LightningModule):
             self.__dict__[name] = value
         else:
             super().__setattr__(name, value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "VAE":
+        for factory in (self.optimizer, self.lr_scheduler):  # whose parser cannot be copied
+            memo[id(factory)] = factory
+        memo[id(self)] = copy = type(self).__new__(type(self))
+        copy.__setstate__(deepcopy(self.__getstate__(), memo))
+        return copy
 
     def _regularizers(self) -> list[Regularizer]:
         """The regularizer and those that it wraps."""
@@ -231,8 +247,14 @@ class VAE(LightningModule):
         self._scheduled = self._regularizers()
         for part in self._scheduled:
             part.check_schedule(self.trainer.estimated_stepping_batches)
+        count_epochs_once(self.trainer)
+
+    def on_fit_end(self) -> None:
+        keep_averages(self.trainer)
 
     def on_train_start(self) -> None:
+        stay_stopped(self.trainer)
+        self._validated = False  # in this epoch
         rank, ranks, loaded = self.global_rank, self.trainer.world_size, self._loaded_noise
         self._loaded_noise = None
         if loaded is not None:
@@ -252,6 +274,9 @@ class VAE(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         self._log_train()
+        if self._validated:
+            step_plateaus(self.trainer)
+            self._validated = False
 
     def on_validation_start(self) -> None:
         self._fix_noise()
@@ -262,6 +287,7 @@ class VAE(LightningModule):
     def on_validation_epoch_end(self) -> None:
         means = self._means("val")
         self.log_dict(means)
+        self._validated = True
         shown = "elbo" if "val/elbo" in means else "loss"
         self.log(shown, means[f"val/{shown}"], logger=False, prog_bar=True)
 
@@ -305,6 +331,8 @@ class VAE(LightningModule):
         scheduler = self.lr_scheduler(optimizer)
         monitor = getattr(scheduler, "monitor", "val/loss")  # for ReduceLROnPlateau
         options = {"scheduler": scheduler, "interval": self.lr_interval, "monitor": monitor}
+        if isinstance(scheduler, ReduceLROnPlateau) and self.lr_interval == "epoch":
+            options["frequency"] = sys.maxsize  # never by Lightning, but in on_train_epoch_end
         return {"optimizer": optimizer, "lr_scheduler": options}
 
     def _observe(self, stage: str, batch: tuple[Tensor, Tensor | None]) -> Terms:
@@ -319,11 +347,12 @@ class VAE(LightningModule):
             bits = self.likelihood.bits_per_dimension(means["elbo"]) if "elbo" in means else None
             if bits is not None:
                 means = means | {"bits_per_dimension": bits}
-        if stage != "test" and not means["loss"].isfinite():
-            raise ValueError(
-                f"{self.regularizer.label} makes the {stage} loss {means['loss'].item()} in epoch "
-                f"{self.current_epoch}: lower its weight, its alpha if it has one, or "
-                "--model.optimizer.lr; last.ckpt is of the epoch before"
+        if stage == "val" and not means["loss"].isfinite():
+            bad = [name for name, mean in means.items() if name != "loss" and not mean.isfinite()]
+            raise FloatingPointError(
+                f"the loss of the validation of epoch {self.current_epoch} is "
+                f"{means['loss'].item()}: {' and '.join(bad)}. Lower --model.optimizer.lr, or the "
+                f"weight of {self.regularizer.label}, or its alpha if it has one"
             )
         return {f"{stage}/{name}": mean for name, mean in means.items()}
 
@@ -332,6 +361,8 @@ class VAE(LightningModule):
         if not self.mean_terms["train"].kept:
             return
         means = {name: mean.item() for name, mean in self._means("train").items()}
+        if self.mean_terms["train"].finite_only and not math.isfinite(means["train/loss"]):
+            return  # no step of these was made
         for logger in self.loggers:
             logger.log_metrics(means | {"epoch": self.current_epoch}, self.trainer.global_step - 1)
 

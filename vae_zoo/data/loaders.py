@@ -40,7 +40,7 @@ class Shuffled:
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
-        size, devices = len(split.x), f" on each of {ranks} devices" if ranks > 1 else ""
+        size, devices = len(split), f" on each of {ranks} devices" if ranks > 1 else ""
         if batch_size * ranks > size:
             raise ValueError(
                 f"batch_size must be at most {size // ranks}{devices}: there are {size} training "
@@ -59,16 +59,23 @@ class Shuffled:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.split.x) // (self.batch_size * self.ranks)
+        return len(self.split) // (self.batch_size * self.ranks)
 
     def __iter__(self) -> Iterator[Batch]:
         # Lightning may ask for the iterator before it tells the epoch (of a resumed run): a
         # generator's body waits for the first batch.
-        order = np.random.default_rng((self.seed, self.epoch, 0)).permutation(len(self.split.x))
         noise = np.random.default_rng((self.seed, self.epoch, 1 + self.rank))
-        whole = torch.from_numpy(order[: len(self) * self.ranks * self.batch_size])
-        for index in whole.view(len(self), self.ranks, self.batch_size)[:, self.rank]:
+        for index in self._order():
             yield self.prepare(self.split.take(index), noise)
+
+    def numbers(self, batch: int) -> Tensor:
+        """Say which examples of the split are in a batch of this epoch, ``(batch_size,)``."""
+        return self._order()[batch]
+
+    def _order(self) -> Tensor:
+        order = np.random.default_rng((self.seed, self.epoch, 0)).permutation(len(self.split))
+        whole = torch.from_numpy(order[: len(self) * self.ranks * self.batch_size])
+        return whole.view(len(self), self.ranks, self.batch_size)[:, self.rank]
 
 
 class InOrder:
@@ -93,7 +100,7 @@ class InOrder:
         ranks: int = 1,
     ) -> None:
         self.split, self.prepare, self.rank, self.ranks = split, prepare, rank, ranks
-        size = len(split.x)
+        size = len(split)
         # A rest of fewer than four for each rank joins the batch before: no rank gets an empty
         # batch, nor one that a divergence of samples, or their moments, cannot be estimated from.
         starts = range(0, max(size - 4 * ranks + 1, 1), batch_size * ranks)
