@@ -330,141 +330,6 @@ def test_a_corrupt_file_is_named_and_left_as_it_is(capsys):
     assert not Path("runs").exists()
 
 
-ALONE = [  # they compare examples with one another, or with a distribution
-    "CramerWold",
-    "DIP",
-    "EmpiricalWasserstein",
-    "MaxSlicedWasserstein",
-    "Sinkhorn",
-    "SlicedWasserstein",
-    "TotalCorrelation",
-]
-ERRORS = {
-    "--model.regularizer MDD": "regularizer: there is no class MDD. Did you mean MMD?",
-    "--model.regularizer MMD --model.regularizer.kernal imq": (
-        "model.regularizer.kernal: MMD has no option kernal. Did you mean kernel? "
-        "Its options are weight, kernel, scales, prior, width."
-    ),
-    "--model.regularizer MMD --model.regularizer.scales []": (
-        "model.regularizer.scales: scales must be one positive number or more, got []"
-    ),
-    "--model.regularizer SlicedWasserstein --model.regularizer.projections 0": (
-        "model.regularizer.projections: projections must be at least 1, got 0"
-    ),
-    "--model.regularizer Renyi --model.regularizer.alpha -1": (
-        "model.regularizer.alpha: alpha must be positive and finite"
-    ),
-    "--model.regularizer InfoVAE --model.regularizer.alpha -1 --model.regularizer.lambda_ 1": (
-        "model.regularizer.alpha: alpha + lambda_ must be at least 1, got -1.0 + 1.0"
-    ),
-    "--model.regularizer Capacity --model.regularizer.inner KL --model.regularizer.nats -1 "
-    "--model.regularizer.steps 5": (
-        "model.regularizer.nats: nats must be a capacity of 0 or more, got -1"
-    ),
-    **{
-        f"--model.regularizer {name} --data.batch_size 1": (
-            f"{name} needs at least {least} examples, got 1: raise --data.batch_size"
-        )
-        for name, least in {
-            **dict.fromkeys(ALONE, "two"),
-            "Moments": "four",
-        }.items()
-    },
-    "--model.regularizer Annealed --model.regularizer.inner Annealed --model.regularizer.steps 4 "
-    "--model.regularizer.inner.inner KL": (
-        "model.regularizer.inner: Annealed needs --model.regularizer.inner.steps"
-    ),
-    "--model.regularizer FreeBits --model.regularizer.inner Annealed "
-    "--model.regularizer.inner.inner KL --model.regularizer.inner.steps 5": (
-        "model.regularizer.inner: inner must be a sum over dimensions"
-    ),
-    "--model.regularizer Sum --model.regularizer.parts KL": (
-        "model.regularizer.parts: expected list, got KL"
-    ),
-    "--model.regularizer Sum --model.regularizer.parts "
-    '[{"class_path":"KL","init_args":{"wieght":2}}]': (
-        "model.regularizer.parts.0.wieght: KL has no option wieght. Did you mean weight?"
-    ),
-    "--model.regularizer Kl": "there is no class Kl. Did you mean KL?",
-    "--model.regularizer MMD --model.objective ImportanceWeighted": (
-        "goes with --model.regularizer KL at weight 1 alone, got MMD"
-    ),
-    "--model.objective ImportanceWeighted --model.objective.samples 0": (
-        "samples must be at least 1, got 0"
-    ),
-    "--model.objective GECO": "model.objective: GECO needs --model.objective.target",
-    "--model.regularizer Annealed": (
-        "model.regularizer: Annealed needs --model.regularizer.inner, --model.regularizer.steps"
-    ),
-    "--model.regularizer MMD --model.regularizer.kernel gauss": (
-        "model.regularizer.kernel: gauss is none of gaussian, imq, laplace. Did you mean gaussian?"
-    ),
-    '-c {"model":{"regularizer":{"class_path":"MMD","init_args":{"kernal":"imq"}}}}': (
-        "model.regularizer.kernal: MMD has no option kernal. Did you mean kernel?"
-    ),
-    '-c {"model":{"regularizer":"MDD"}}': "there is no class MDD. Did you mean MMD?",
-    '-c {"model":{"regulariser":"KL"}}': (
-        "model.regulariser: there is no such option. Did you mean model.regularizer?"
-    ),
-    "--model.latent_dims 3": "there is no such option. Did you mean model.latent_dim?",
-    "--model.latent_dim x": "model.latent_dim: expected int, got x",
-    "--model.latent_dim 0": (
-        "model.latent_dim: latent_dim must be at least 1, or 0 with a condition, got 0"
-    ),
-    "--model.regularizer.weight -1": "regularizer.weight: weight must be non-negative, got -1",
-    "--model.encoder.hiden [3]": "encoder.hiden: MLP has no option hiden. Did you mean hidden?",
-    "--model.encoder StandardNormal": "model.encoder: there is no class StandardNormal.",
-    "--model.optimizer Adan": "model.optimizer: there is no class Adan. Did you mean Adam?",
-    "--model.regularizer nowhere.Mine": (
-        "model.regularizer: cannot import nowhere.Mine: No module named 'nowhere'"
-    ),
-    "--trainer.max_epochs x": "trainer.max_epochs: expected int or NoneType, got x",
-    "--model.posterior Deterministic": (
-        "KL needs the density of q(z | x), which a Deterministic posterior lacks: use "
-        "--model.posterior DiagonalNormal, or"
-    ),
-    "--model.regularizer MMD --model.prior VampPrior --model.posterior FullNormal": (
-        "passes no gradients through its samples, so a regularizer that compares samples cannot "
-        "train it: use --model.regularizer KL"
-    ),
-    "--model.regularizer MMD --data.batch_size 1": "MMD needs at least two samples of each, got 1",
-    "--model.prior ConditionalNormal": (
-        "the model has no condition c: give it one, such as --model.condition OneHot"
-    ),
-    "--data.binarization none": (
-        "Bernoulli is a likelihood of binary data, but the data are unit interval: binarize them "
-        "(--data.binarization), or use --model.likelihood ContinuousBernoulli or Normal"
-    ),
-    "--data.batch_size 5000": "must be at most 1397: there are 1397 training examples, got 5000",
-    "--data.batch_size 0": "data.batch_size: batch_size must be at least 1, got 0",
-    "-c regularizer/mdd": (
-        "there is no file regularizer/mdd, and no packaged one of that name. Did you mean "
-        "regularizer/mmd?"
-    ),
-    "--trainer.accelerator gpu": "No supported gpu backend found!",
-    "--trainer.devices 0": "devices='0'",
-    "--trainer.enable_checkpointing false": "enable_checkpointing=False",
-    "--trainer.default_root_dir other": "default_root_dir: a run's folder is runs/<name>/<id>",
-    "--trainer.limit_test_batches 0": "trainer.limit_test_batches: a fit ends with a test, got 0",
-    "--trainer.max_epochs 0": "trainer.max_epochs: nothing would be trained, got 0",
-    "--trainer.max_epochs=-5": "max_epochs",
-    "--trainer.precision 8": "trainer.precision: 8 is none of 64, 32, 16,",
-    "--model.optimizer.lr=-1": "model.optimizer or model.lr_scheduler: Invalid learning rate: -1",
-    "--name=": "--name: '' is no name of a folder in runs/",
-    "--name a/b": "--name: 'a/b' is no name of a folder in runs/: it should be without slashes",
-}
-
-
-@pytest.mark.parametrize("words", ERRORS)
-def test_bad_input_is_one_sentence_and_nothing_is_written(words, capsys):
-    assert run(*SMALL, *words.split()) == 2
-    captured = capsys.readouterr()
-    assert ERRORS[words] in captured.err
-    assert captured.err.startswith("vae-zoo: error: ")
-    assert len(captured.err.splitlines()) == 1
-    assert list(Path().iterdir()) == []
-
-
 def test_a_broken_config_and_a_broken_class_are_named_with_their_place(capsys):
     Path("broken.yaml").write_text("model: {encoder: [MLP\n")
     assert run(*SMALL, "-c", "broken.yaml") == 2
@@ -475,13 +340,6 @@ def test_a_broken_config_and_a_broken_class_are_named_with_their_place(capsys):
     assert "Broken.divergence must return a scalar, got the shape (8, 8)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["", "- a\n- b\n", "3"])
-def test_a_config_that_is_no_mapping_is_named(text, capsys):
-    Path("c.yaml").write_text(text)
-    assert run(*SMALL, "-c", "c.yaml") == 2
-    assert "c.yaml should hold a mapping of options, got" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("text", ["from x import (", "1 / 0"])
 def test_a_file_of_one_s_own_that_python_cannot_run_is_named(text, capsys):
     Path("bad_mine.py").write_text(text)
@@ -489,13 +347,6 @@ def test_a_file_of_one_s_own_that_python_cannot_run_is_named(text, capsys):
     error = capsys.readouterr().err
     assert "bad_mine" in error
     assert len(error.splitlines()) == 1
-
-
-def test_fit_without_words_says_where_to_begin(capsys):
-    assert run("fit") == 2
-    assert "model.latent_dim, model.regularizer, data: not given. `-c base`" in (
-        capsys.readouterr().err
-    )
 
 
 def test_a_run_goes_on_only_as_it_began(capsys):
@@ -628,8 +479,3 @@ def test_list_shows_one_family_and_leaves_out_the_others(capsys):
     out = capsys.readouterr().out
     assert "LearnedNormal" in out
     assert "SlicedWasserstein" not in out
-
-
-def test_an_unknown_command_is_refused(capsys):
-    assert run("train") == 2
-    assert "invalid choice: 'train'" in capsys.readouterr().err

@@ -104,63 +104,6 @@ def test_a_name_that_is_no_folder_in_runs_is_refused(tmp_path, name):
         read(tmp_path, "method: grid\nparameters: {a: {value: 1}}", name)
 
 
-BAD = {
-    "metod: grid": "unknown key 'metod'. Did you mean method?",
-    "method: gird": "method: unknown value 'gird'. Did you mean grid?",
-    "parameters: {a: {value: 1}}": "the key 'method' is missing",
-    "method: grid": "the key 'parameters' is missing",
-    "method: grid\nparameters: {}": "parameters should not be empty",
-    "method: grid\nparameters: [1]": "parameters should be a mapping, got [1]",
-    "method: grid\nparameters: {a: 3}": "parameters.a should be a mapping such as `value: 3`",
-    "method: grid\nparameters: {a: {}}": "parameters.a should hold `value`, `values` or",
-    "method: grid\nparameters: {a: {valeus: [1]}}": "in parameters.a. Did you mean values?",
-    "method: grid\nparameters: {a: {values: 3}}": "parameters.a.values should be a list, got 3",
-    "method: grid\nparameters: {a: {values: []}}": "parameters.a.values should not be empty",
-    "method: grid\nparameters: {a: {value: 1, values: [1]}}": "one of `values` and `value`",
-    "method: grid\nparameters: {a: {parameters: {b: {vale: 1}}}}": "a.parameters.b. Did you",
-    "method: grid\nparameters: {a: {distribution: unform}}": "'unform'. Did you mean uniform?",
-    "method: grid\nparameters: {a b: {value: 1}}": "the name 'a b' in parameters",
-    "method: grid\nparameters: {_wandb: {value: 1}}": "parameters._wandb: W&B locks what a sweep",
-    "method: grid\nparameters: {resolved: {value: 1}}": "`vae-zoo fit` could not write resolved",
-    "method: grid\nparameters: {1: {value: 1}}": "the key 1 should be a text",
-    "method: grid\nname: 3\nparameters: {a: {value: 1}}": "name should be a text, got 3",
-    "method: grid\nrun_cap: 0\nparameters: {a: {value: 1}}": "run_cap should be above 0, got 0",
-    "method: grid\nmetric: {name: a, goal: minimise}": "Did you mean minimize?",
-    "method: grid\nparameters: {a: {min: 0, max: 1}}": "parameters.a: a grid takes `value`",
-    "method: grid\nparameters: {a: {parameters: {b: {min: 0}}}}": "a.parameters.b: uniform needs",
-    "method: grid\nparameters: {a: {values: [1, 2], probabilities: [0, 1]}}": "a grid takes",
-    "method: grid\nparameters: {a: {values: [{b: 1}, {b: 1}]}}": "lists {'b': 1} twice",
-    "method: grid\nparameters: {a: {value: 2024-01-01}}": "cannot be passed on as JSON",
-    "method: grid\nparameters: {a: {value: .nan}}": "cannot be passed on as JSON",
-    "method: grid\nparameters: {a: {value: {1: 2}}}": "cannot be passed on as JSON",
-    "method: grid\nparameters: {a: {value: &x [*x]}}": "a block contains itself",
-    "method: grid\nmethod: grid": "the key 'method' is given twice in one block (line 3)",
-    "method: [grid": "no valid YAML",
-    "method: random\nparameters: {a: {value: 1}}": "method: random never comes to an end",
-    "method: bayes\nparameters: {a: {value: 1}}": "say with run_cap: how many",
-    "method: bayes\nrun_cap: 3\nparameters: {a: {value: 1}}": "method: bayes needs a metric",
-    "method: grid\nearly_terminate: {type: hyperband, min_iter: 3}\nparameters: {a: {value: 1}}": (
-        "needs a metric"
-    ),
-    "method: grid\nmetric: {name: a, impute_while_running: best}\nparameters: {a: {value: 1}}": (
-        "metric.impute_while_running"
-    ),
-    "method: random\nrun_cap: 2\nparameters: {a: {min: 3, max: 1}}": "min should be below max",
-    "method: grid\njob: x\nparameters: {a: {value: 1}}": "has no job",
-    "method: grid\ncommand: fit\nparameters: {a: {value: 1}}": "command should be a list",
-    "method: grid\ncommand: ['${arg_json}']\nparameters: {a: {value: 1}}": "mean ${args_json}?",
-    "method: grid\ncommand: ['-c=${args_json}']\nparameters: {a: {value: 1}}": "an item of its own",
-}
-
-
-@pytest.mark.parametrize(("text", "message"), BAD.items())
-def test_a_wrong_file_gets_one_line_that_says_what_would_be_right(tmp_path, text, message):
-    with pytest.raises(ValueError, match=re.escape(message)) as caught:
-        read(tmp_path, text)
-    assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(str(tmp_path / "grid.yaml"))
-
-
 def test_a_file_without_a_program_for_its_command_is_refused(tmp_path):
     file = tmp_path / "grid.yaml"
     file.write_text("method: grid\nparameters: {a: {value: 1}}")
