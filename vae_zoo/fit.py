@@ -29,7 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from torch import distributed
 
-from vae_zoo.callbacks import Compiled, Cost, Finite, KLHistogram, Pictures, Progress
+from vae_zoo.callbacks import Compiled, Cost, Finite, KLHistogram, Pictures, Progress, Termination
 from vae_zoo.catalogue import FAMILIES
 from vae_zoo.checkpoints import WholeCheckpoints, load_state, load_weights, read_checkpoint
 from vae_zoo.data import DataModule
@@ -250,7 +250,7 @@ class CLI(LightningCLI):
         for kind in (Pictures, KLHistogram):
             if not any(isinstance(callback, kind) for callback in callbacks):
                 callbacks.append(kind())
-        callbacks += [Cost(), Finite(self.config.fit.on_nan)]
+        callbacks += [Cost(), Finite(self.config.fit.on_nan), Termination()]
         if self.config.fit.compile:
             callbacks.append(Compiled())
         bar = self.config_init.fit.trainer.enable_progress_bar

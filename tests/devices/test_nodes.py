@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.testing import assert_close
 
 from vae_zoo.runs import Run
 
@@ -22,7 +23,7 @@ TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
 FIT = [
     *("-m", "vae_zoo", "fit", "-c", "base", "--scorecard", "false"),
     *("--trainer.accelerator", "cpu", "--trainer.strategy", "ddp"),
-    *("--trainer.max_epochs", "8", "--trainer.limit_train_batches", "6"),
+    *("--trainer.max_epochs", "24", "--trainer.limit_train_batches", "6"),
     *("--trainer.accumulate_grad_batches", "2", "--trainer.gradient_clip_val", "1.0"),
     *("--model.regularizer", "FactorVAE", "--model.prior", "VampPrior"),
     *(
@@ -34,6 +35,7 @@ FIT = [
         "[16]",
     ),
 ]
+LAST = "runs/*/*/checkpoints/last.ckpt"
 # Keeps the names of the files of runs that a process opens for writing.
 WITNESS = """
 import os
@@ -104,23 +106,35 @@ def test_two_nodes_leave_one_run_which_one_process_writes(of_nodes):
     assert (folder / "rank1").read_text() == ""
 
 
-def test_a_run_killed_on_two_devices_goes_on_to_the_weights_of_two_nodes(of_nodes, tmp_path):
+def begin(folder, *words):
+    """Start a fit on two devices, and wait until it has trained for an epoch or more."""
+    before = [path.stat().st_mtime_ns for path in folder.glob(LAST)]
     begun = subprocess.Popen(
-        [sys.executable, *FIT, "--trainer.devices", "2"],
-        cwd=tmp_path,
+        [sys.executable, *words],
+        cwd=folder,
         env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while not list(tmp_path.glob("runs/*/*/checkpoints/last.ckpt")):
+    while before == [path.stat().st_mtime_ns for path in folder.glob(LAST)]:
         assert begun.poll() is None
         time.sleep(0.02)
+    return begun
+
+
+def test_a_run_ended_or_killed_on_two_devices_goes_on_to_the_weights_of_two_nodes(
+    of_nodes, tmp_path
+):
+    begun = begin(tmp_path, *FIT, "--trainer.devices", "2")
+    begun.terminate()  # of which one of the processes hears
+    assert begun.wait(timeout=60) == 128 + signal.SIGTERM
+    run = only_run(tmp_path)
+    resume = [*FIT[:3], "--resume", str(run.folder)]
+    begun = begin(tmp_path, *resume)
     os.killpg(begun.pid, signal.SIGKILL)
     assert begun.wait() == -signal.SIGKILL
-    run = only_run(tmp_path)
     assert not run.finished
-    resume = [*FIT[:2], "fit", "--resume", str(run.folder)]
     subprocess.run([sys.executable, *resume], cwd=tmp_path, env=environment(), check=True)
     found, expected = (
         torch.load(one.last_checkpoint, weights_only=True) for one in (run, only_run(of_nodes[0]))
@@ -128,6 +142,6 @@ def test_a_run_killed_on_two_devices_goes_on_to_the_weights_of_two_nodes(of_node
     for part in ("epoch", "global_step"):
         assert found[part] == expected[part]
     for part in ("state_dict", "optimizer_states", "noise"):
-        torch.testing.assert_close(found[part], expected[part], rtol=0, atol=0)
-    noise = found["noise"]
+        assert_close(found[part], expected[part], rtol=0, atol=0)
+    noise = found["noise"]  # as each process has left it
     assert not torch.equal(noise[0], noise[1])
