@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint bench pages picture bench-regularizers bench-peers
+.PHONY: help install demo test test-slow lint bench pages pictures bench-regularizers bench-peers
 
 help:  ## Show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 25
@@ -48,5 +48,11 @@ bench-peers: install  ## Install what they are timed beside
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install --quiet --no-deps pythae==0.1.2
 
-picture: demo  ## Take the README's picture of the demo's page (needs Chromium)
-	$(BIN)/python docs/screenshots.py runs/demo/comparison.html docs/comparison.png --height 2040
+SHOT := $(BIN)/python docs/screenshots.py
+
+pictures: demo  ## Take the pictures of pages in the README and docs/ (needs Chromium; MNIST's an hour)
+	$(SHOT) runs/demo/comparison.html docs/comparison.png --height 2040
+	$(BIN)/vae-zoo sweep divergences_mnist -j 2
+	$(BIN)/vae-zoo compare runs/divergences_mnist
+	$(SHOT) runs/divergences_mnist/comparison.html docs/pictures/mnist_answer.png --height 940
+	$(SHOT) runs/divergences_mnist/comparison.html docs/pictures/mnist_yardsticks.png --part Yardsticks --dark
