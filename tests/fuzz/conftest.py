@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.fuzz.place import ends_well
 from vae_zoo.sweep.queue import Queue
@@ -19,6 +19,7 @@ settings.register_profile(
     "vae_zoo",
     max_examples=int(GIVEN or 20),
     derandomize=not GIVEN,
+    phases=[Phase.generate],  # to shrink what was found takes minutes
     database=None,
     deadline=None,
     suppress_health_check=[*HealthCheck],

@@ -10,6 +10,7 @@ from vae_zoo.comparison.answer import Answer, answers
 from vae_zoo.comparison.configuration import Configuration, differing, short_names
 from vae_zoo.comparison.groups import Member, group
 from vae_zoo.comparison.sections import LOADING, Section, divide
+from vae_zoo.errors import check_form
 from vae_zoo.runs import Run, find_runs
 
 
@@ -118,6 +119,7 @@ def _member(run: Run) -> Member:
     Raises:
         ValueError: They are damaged, or hold a number that is none.
     """
+    check_form(run.config)
     member = Member(run, Configuration(run.config))
     for name, value in member.summary.items():
         if not math.isfinite(value):
