@@ -163,7 +163,7 @@ PUBLISHED = {
 }
 
 
-@settings(max_examples=FEW)
+@settings(max_examples=max(1, FEW // 2))
 @given(data=st.data())
 def test_files_of_data_modules(data):
     module = data.draw(st.sampled_from([*PUBLISHED]))
