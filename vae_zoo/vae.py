@@ -2,6 +2,7 @@
 
 import math
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
@@ -126,7 +127,7 @@ class VAE(LightningModule):
         for factory in (self.optimizer, self.lr_scheduler):  # whose parser cannot be copied
             memo[id(factory)] = factory
         memo[id(self)] = copy = type(self).__new__(type(self))
-        copy.__setstate__(deepcopy(self.__getstate__(), memo))
+        copy.__setstate__(deepcopy(self.__getstate__(), memo))  # type: ignore[no-untyped-call]
         return copy
 
     def _regularizers(self) -> list[Regularizer]:
@@ -213,10 +214,24 @@ class VAE(LightningModule):
         if data := getattr(self.trainer, "datamodule", None):
             if stage == "fit":  # later, the weights are no longer those that a training begins with
                 self.check(data, self.trainer.world_size)
+                self._warn_of_one_label(data)
                 if self.prior.examples and hasattr(data, "examples"):
                     self.prior.begin(*data.examples(self.prior.examples))
             for part in self._regularizers():
                 part.dataset_size = getattr(data, "size", None)
+
+    def _warn_of_one_label(self, data: Any) -> None:
+        """Warn where a condition on labels has one alone to learn from."""
+        y = data.splits.train.y if hasattr(data, "splits") else None
+        if not (self.condition.dim and self.classes) or y is None:
+            return
+        low, high = y.aminmax()
+        if low == high:
+            warnings.warn(
+                f"the {len(y)} labels of the train split are all {int(low)}, so that "
+                f"{type(self.condition).__name__} tells the model nothing",
+                stacklevel=2,
+            )
 
     def check(self, data: Any, devices: int = 1) -> None:
         """Refuse data, or batches of them, that the model cannot be trained on.

@@ -104,6 +104,7 @@ def test_examples_are_read_once():
     assert ring.size == 160
 
 
+@pytest.mark.filterwarnings("ignore:the .* examples of the")
 def test_examples_lie_in_memory_one_after_the_other():
     class Fortran(Fixed):
         x = torch.full((2, 10), 0.5).T
@@ -154,7 +155,7 @@ def test_a_batch_size_is_refused_before_training():
         ({"x": torch.full((10, 2), 1.5)}, "support is 'unit interval', but its train .* 1.5"),
         ({"support": "binary"}, "support is 'binary', but its train examples hold 0.5"),
         ({"support": "256 levels"}, "support is '256 levels', but its train examples hold 0.5"),
-        ({"support": "real", "x": torch.full((10, 2), torch.nan)}, "support is 'real', .* nan"),
+        ({"support": "real", "x": torch.full((10, 2), torch.nan)}, "example 0 of the train .* nan"),
         ({"support": "grey"}, "support must be one of binary, .* got 'grey'"),
     ],
 )

@@ -81,6 +81,7 @@ def test_nothing_that_is_hidden_can_be_told_from_the_condition(quadrants):
     assert torch.equal(data.batch(other, None)[1], y)
 
 
+@pytest.mark.filterwarnings("ignore:the .* examples of the")
 def test_both_parts_are_cut_from_one_binarization():
     data = Completion(Coins(batch_size=36), quadrants=2)
     grey = torch.full((36, 3, 5, 7), 128, dtype=torch.uint8)

@@ -520,6 +520,7 @@ def test_nothing_is_read_before_it_is_needed():
     assert re.match("Files: 256 levels data", str(data))
 
 
+@pytest.mark.filterwarnings("ignore:the .* examples of the")
 def test_a_run_remembers_the_names_of_labels_and_where_values_lie():
     words = np.array(["a", "b"] * 10)
     np.savez("d.npz", x=random(N, 4) / 255, y=words)

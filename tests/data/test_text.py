@@ -29,6 +29,7 @@ def test_the_parts_follow_one_another_in_windows_and_none_is_in_two(own):
     assert [len(part) for part in texts] == [940, 50, 50]
 
 
+@pytest.mark.filterwarnings("ignore:the .* examples of the")
 def test_the_vocabulary_is_of_the_whole_text_in_order(tmp_path):
     file = tmp_path / "late.txt"
     file.write_text("ab" * 98 + "zé☃𝄞", encoding="utf-8")

@@ -16,8 +16,10 @@ from vae_zoo.data.splits import (
     Splits,
     Support,
     check_examples,
+    check_finite,
     check_labels,
     check_support,
+    warn_of_one,
 )
 
 
@@ -162,6 +164,7 @@ class DataModule(LightningDataModule, ABC):
         for name, split in splits._asdict().items():
             if not len(split):
                 raise ValueError(f"the {name} split has no examples")
+            check_finite(name, split)
             first = split.cut(0, 1000)  # a wrong declaration shows in any of them
             generator = np.random.default_rng(0)
             x, y = self._augmented(first, generator) if name == "train" else self.batch(*first)
@@ -169,6 +172,7 @@ class DataModule(LightningDataModule, ABC):
             if not self.condition_shape:
                 check_labels(name, split, self.classes)
             check_support(name, x, self.support)
+            warn_of_one(name, split)
         return splits
 
     @property

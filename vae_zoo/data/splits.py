@@ -1,5 +1,6 @@
 """What a data module holds in memory: train, val and test, checked against what it declares."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
@@ -29,6 +30,10 @@ class Split:
     def x(self) -> Tensor:
         """The examples; a copy where they are rows of a file, which may not fit into memory."""
         return self._x if self._rows is None else self._x.index_select(0, self._rows)
+
+    @property
+    def in_memory(self) -> bool:
+        return self._rows is None
 
     def __len__(self) -> int:
         return len(self._x if self._rows is None else self._rows)
@@ -106,6 +111,42 @@ def check_examples(
                 f"the data module's condition_shape is {tuple(condition_shape)}, of floats, but "
                 f"its {name} split has {has}"
             )
+
+
+def check_finite(name: str, split: Split) -> None:
+    """Look for values that are missing or infinite, in all examples and conditions.
+
+    Raises:
+        ValueError: There is one.
+    """
+    if not split.in_memory:  # whoever reads the file looks at it
+        return
+    for what, values in {"example": split.x, "condition": split.y}.items():
+        # A sum is finite if all are, and many times faster than to look at each.
+        if values is None or not values.is_floating_point() or values.sum().isfinite():
+            continue
+        bad = values.isfinite().logical_not().nonzero()
+        if len(bad):
+            number, *place = bad[0].tolist()
+            at = f", at {tuple(place)}" if place else ""
+            many = 1 + int(bad[:, 0].diff().count_nonzero())
+            raise ValueError(
+                f"{what} {number} of the {name} split (counted from 0) holds "
+                f"{values[tuple(bad[0])].item()}{at}, as do {many} in all: fill it in, or leave "
+                f"{'it' if many == 1 else 'them'} out"
+            )
+
+
+def warn_of_one(name: str, split: Split) -> None:
+    """Warn where all examples are the same, from which nothing is learned."""
+    if not split.in_memory:
+        return
+    x = split.x
+    if len(x) > 1 and (x[:100] == x[0]).all() and (x == x[0]).all():
+        value = f", all {x[0].flatten()[0].item():g}" if (x[0] == x[0].flatten()[0]).all() else ""
+        warnings.warn(
+            f"the {len(x)} examples of the {name} split are the same{value}", stacklevel=2
+        )
 
 
 def check_labels(name: str, split: Split, classes: int) -> None:

@@ -1,0 +1,81 @@
+"""Averaged weights, early stopping and compiled networks, with every kind of checkpoint."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+import vae_zoo
+from vae_zoo.cli import main
+from vae_zoo.runs import Run
+
+pytestmark = pytest.mark.usefixtures("empty_folder")
+FIT = [
+    *("fit", "-c", "base", "--trainer.max_epochs", "3", "--trainer.limit_train_batches", "4"),
+    *("--trainer.accelerator", "cpu", "--scorecard", "false"),
+    *("--model.encoder.hidden", "[8]", "--model.decoder.hidden", "[8]"),
+]
+
+
+def run(*words):
+    with pytest.raises(SystemExit) as end:
+        main([str(word) for word in words])
+    assert end.value.code == 0
+
+
+def only_run(name="*"):
+    [config] = Path("runs").glob(f"{name}/*/config.yaml")
+    return Run(config.parent)
+
+
+def test_averages_are_what_is_kept_evaluated_and_loaded(capsys):
+    run(*FIT, "-c", "callback/ema", "-c", "callback/early_stopping")
+    done = only_run()
+    names = [part["class_path"].rpartition(".")[2] for part in done.config["trainer"]["callbacks"]]
+    assert names == ["EMAWeightAveraging", "EarlyStopping"]
+    for name in ("best.ckpt", "last.ckpt"):
+        kept = torch.load(done.checkpoints / name)
+        average, trained = kept["state_dict"], kept["current_model_state"]
+        assert average.keys() == trained.keys()
+        assert not torch.equal(
+            average["encoder.layers.0.weight"], trained["encoder.layers.0.weight"]
+        )
+    model, _, _ = vae_zoo.load(done.folder)
+    best = torch.load(done.checkpoints / "best.ckpt")["state_dict"]
+    assert_close(model.state_dict(), best, rtol=0, atol=0)
+    capsys.readouterr()
+    for command, logged in (("test", "test/loss"), ("validate", "best/val_loss")):
+        run(command, "--resume", done.folder)
+        assert f"{done.summary[logged]:.6f}"[:7] in capsys.readouterr().out
+
+
+def test_early_stopping_ends_a_run_which_stays_ended(capsys):
+    run(
+        *FIT, "-c", "callback/early_stopping", "--trainer.max_epochs", 40, "--model.optimizer.lr", 1
+    )
+    done = only_run()
+    epochs = torch.load(done.last_checkpoint)["epoch"] + 1
+    assert epochs < 40
+    weights = torch.load(done.last_checkpoint)["state_dict"]
+    run("fit", "--resume", done.folder)
+    assert (
+        f"early stopping has ended this training after {epochs} epochs" in capsys.readouterr().out
+    )
+    assert_close(torch.load(done.last_checkpoint)["state_dict"], weights, rtol=0, atol=0)
+
+
+@pytest.mark.slow  # compiles
+def test_compiled_networks_change_no_name_and_runs_go_on_either_way():
+    run(*FIT, "--name", "plain")
+    run(*FIT, "--name", "compiled", "--compile", "true")
+    plain, compiled = only_run("plain"), only_run("compiled")
+    assert compiled.config["compile"] is True
+    kept = [torch.load(done.last_checkpoint)["state_dict"] for done in (plain, compiled)]
+    assert_close(*kept, rtol=1e-5, atol=1e-6)
+    for done, now in ((plain, "true"), (compiled, "false")):
+        run("fit", "--resume", done.folder, "--compile", now, "--trainer.max_epochs", 4)
+    plain, compiled = only_run("plain"), only_run("compiled")
+    for name in ("test/loss", "best/val_elbo", "train/loss"):
+        assert plain.summary[name] == pytest.approx(compiled.summary[name], rel=1e-5)
+    vae_zoo.load(compiled.folder)
