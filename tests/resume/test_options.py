@@ -66,6 +66,7 @@ def test_early_stopping_ends_a_run_which_stays_ended(capsys):
 
 
 @pytest.mark.slow  # compiles
+@pytest.mark.filterwarnings("ignore")  # what torch says to itself
 def test_compiled_networks_change_no_name_and_runs_go_on_either_way():
     run(*FIT, "--name", "plain")
     run(*FIT, "--name", "compiled", "--compile", "true")
