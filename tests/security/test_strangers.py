@@ -34,6 +34,11 @@ def function(*args, **kwargs):
 """
 
 
+def slowly(*values):
+    """A case of many that are alike, which the fast tests leave out."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 class Payload:
     """Runs a command where it is unpickled."""
 
@@ -68,7 +73,7 @@ USES = {
 }
 
 
-@pytest.mark.parametrize("payload", [pickled, zipped, alone])
+@pytest.mark.parametrize("payload", [zipped, *(slowly(each) for each in (pickled, alone))])
 def test_a_checkpoint_with_a_payload_is_refused_and_nothing_of_it_runs(payload, run, capsys):
     for path in (run / "checkpoints").iterdir():
         payload(path, torch.load(path, weights_only=True))
@@ -154,7 +159,13 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [(key, value) for key, values in HOSTILE.items() for value in values], ids=str
+    ("key", "value"),
+    [
+        (slowly if number else lambda *one: one)(key, value)
+        for key, values in HOSTILE.items()
+        for number, value in enumerate(values[::-1])
+    ],
+    ids=str,
 )
 def test_a_run_that_goes_on_imports_and_calls_nothing_of_its_config(key, value, run, capsys):
     for folder in (Path(), run):
@@ -249,7 +260,7 @@ def test_a_secret_of_the_environment_is_not_taken_into_a_config(monkeypatch, emp
 LINKS = ["config.yaml", "checkpoints", "images", "metrics.csv", "scorecard.json", "wandb"]
 
 
-@pytest.mark.parametrize("name", LINKS)
+@pytest.mark.parametrize("name", [*LINKS[:2], *map(slowly, LINKS[2:])])
 def test_a_link_out_of_the_run_s_folder_is_refused(name, run, capsys):
     target = Path("elsewhere", name)
     target.parent.mkdir()
