@@ -51,7 +51,9 @@ class WeightsAndBiases(WandbLogger):
             group=group,
             tags=None if tags is None else list(tags),
             mode=mode,
-            settings=wandb.Settings(silent=mode != "online", init_timeout=30),
+            settings=wandb.Settings(
+                silent=mode != "online", init_timeout=30, finish_timeout=_patience()
+            ),
         )
         del self._wandb_init["anonymous"]  # the client warns of it, even where it is None
         self._lost = False  # whether the client's process has died
@@ -191,6 +193,11 @@ def _is_there(run: Run) -> bool:
 def _digest(card: ScoreCard) -> str:
     numbers = json.dumps([card.sha256, score_metrics(card)])
     return hashlib.sha256(numbers.encode()).hexdigest()
+
+
+def _patience() -> float:
+    """Seconds that a run waits at its end for a server; by default the client waits for ever."""
+    return float(os.environ.get("WANDB_FINISH_TIMEOUT", "300"))
 
 
 def _has_key() -> bool:
