@@ -363,6 +363,8 @@ class VAE(LightningModule):
             if bits is not None:
                 means = means | {"bits_per_dimension": bits}
         if stage == "val" and not means["loss"].isfinite():
+            if not self.trainer.is_global_zero:
+                raise SystemExit(1)  # the means are those of all processes, of which one says so
             bad = [name for name, mean in means.items() if name != "loss" and not mean.isfinite()]
             raise FloatingPointError(
                 f"the loss of the validation of epoch {self.current_epoch} is "

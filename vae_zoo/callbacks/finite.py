@@ -115,7 +115,7 @@ class Finite(Callback):
             raise FloatingPointError(
                 f"{PATIENCE} steps in a row were skipped, the last one since {cause}"
             )
-        if self.skipped == 1:
+        if self.skipped == 1 and trainer.is_global_zero:
             warnings.warn(f"a step is skipped, and more may be: {cause}", stacklevel=2)
         optimizer.zero_grad(set_to_none=True)  # what has no gradient makes no step
         with torch.no_grad():
