@@ -58,7 +58,7 @@ def spoil_row(folder):
         (spoil_yaml, "is no valid YAML"),
         (spoil_mapping, "should hold a mapping"),
         (spoil_model, "names no model.regularizer"),
-        (spoil_bytes, "codec"),
+        (spoil_bytes, "no text in UTF-8"),
         (spoil_cell, "twenty"),
         (spoil_row, "metrics"),
     ],

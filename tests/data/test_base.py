@@ -12,7 +12,7 @@ from torch import nn
 from vae_zoo.data import DataModule, Digits, Split, Splits
 
 
-class Ring(DataModule):
+class Circle(DataModule):
     """Points around a circle."""
 
     shape, support = (2,), "real"
@@ -90,13 +90,13 @@ def test_the_order_follows_the_seed_of_the_process(make_trainer):
 
 def test_data_without_labels_pass_the_trainer(make_trainer):
     recorder = Recorder()
-    make_trainer(max_epochs=1).fit(recorder, Ring(batch_size=40))
+    make_trainer(max_epochs=1).fit(recorder, Circle(batch_size=40))
     assert [y for _, y in recorder.seen[0]] == [None] * 4
     torch.testing.assert_close(pixels(recorder, 0).norm(dim=1), torch.ones(160))
 
 
 def test_examples_are_read_once():
-    ring = Ring()
+    ring = Circle()
     ring.setup("fit")
     x = ring.splits.train.x
     ring.setup("test")
@@ -135,8 +135,8 @@ def test_each_rank_has_its_own_share_of_every_split():
 
 def test_a_batch_size_is_refused_before_training():
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
-        Ring(batch_size=0)
-    ring = Ring(batch_size=161)
+        Circle(batch_size=0)
+    ring = Circle(batch_size=161)
     ring.setup("test")
     with pytest.raises(ValueError, match=r"batch_size must be at most 160: .* got 161"):
         ring.setup("fit")

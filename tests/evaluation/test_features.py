@@ -187,6 +187,7 @@ def test_data_without_labels_have_their_principal_components(shape):
     assert found.setting["features"].startswith(f"principal components, {share:.1f} % of the")
 
 
+@pytest.mark.filterwarnings("ignore:the .* examples of the .* split are the same")
 def test_examples_that_are_all_alike_have_a_feature_of_nothing():
     found = features(Points(torch.ones(40, 4)))
     assert found(torch.ones(3, 4)).abs().max() == 0
