@@ -54,5 +54,5 @@ pictures: demo  ## Take the pictures of pages in the README and docs/ (needs Chr
 	$(SHOT) runs/demo/comparison.html docs/comparison.png --height 2040
 	$(BIN)/vae-zoo sweep divergences_mnist -j 2
 	$(BIN)/vae-zoo compare runs/divergences_mnist
-	$(SHOT) runs/divergences_mnist/comparison.html docs/pictures/mnist_answer.png --height 940
+	$(SHOT) runs/divergences_mnist/comparison.html docs/pictures/mnist_answer.png --height 960
 	$(SHOT) runs/divergences_mnist/comparison.html docs/pictures/mnist_yardsticks.png --part Yardsticks --dark

@@ -17,6 +17,7 @@ from rich.text import Text
 from vae_zoo.catalogue import FAMILIES, catalogue
 from vae_zoo.evaluation.numbers import PARTS
 from vae_zoo.new import write_regularizer
+from vae_zoo.printable import printable
 from vae_zoo.runs import STAGES
 from vae_zoo.suggestion import did_you_mean
 
@@ -90,8 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def message(error: Exception, whole: bool = False) -> str:
     """Say what is wrong with the input, without what would act on a terminal."""
-    text = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in str(error))
-    lines = [line if whole else _cut(line) for line in text.splitlines()] or [repr(error)]
+    text = printable(str(error)).splitlines()
+    lines = [line if whole else _cut(line) for line in text] or [repr(error)]
     if len(lines) > LINES and not whole:
         lines[LINES - 1 :] = [f"… ({len(lines) - LINES + 1} more lines: add --debug)"]
     return "vae-zoo: error: " + "\n".join(lines)

@@ -165,6 +165,8 @@ def test_rows_are_filtered_and_hover_and_score_card_show_their_numbers(shown, ru
     page = shown(compare([runs.path]))
     rows = page.locator("table.main tbody tr")
     assert rows.count() == 16
+    names = Columns(page.locator("table.main")).sorted("regularizer")
+    assert [name.partition(" ")[2] for name in names] == ["KL"] * 13 + ["SlicedWasserstein"] * 3
     page.get_by_role("searchbox").first.fill("SlicedWasserstein")
     assert rows.count() == 3
     point = page.locator("[data-plot=plane] .points path").first

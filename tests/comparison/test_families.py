@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from vae_zoo.comparison import read
+from vae_zoo.comparison import page, read
 from vae_zoo.comparison.equal_rate import equal_rate
-from vae_zoo.comparison.families import families
+from vae_zoo.comparison.families import at_one_weight, families
 from vae_zoo.comparison.weight_curves import weight_curves
 from vae_zoo.comparison.yardsticks import Yardstick
 
@@ -84,6 +84,12 @@ def test_a_rate_that_is_met_at_several_weights_is_taken_at_the_least_and_said(ru
     [(_, [weight, _])] = equal_rate(found.sections[0], found.answers[0]).rows
     assert weight.text == "5.62, the least of several"
     assert weight.order == pytest.approx(10**0.75)
+
+
+def test_groups_of_one_weight_are_named_with_their_rates(weighed):
+    [section] = weighed.sections
+    assert at_one_weight(section) == ["KL β=1 (rate 7.0)"]
+    assert "nor to be compared at equal rate: KL β=1 (rate 7.0)." in page.render(weighed)
 
 
 def test_yardsticks_are_drawn_against_the_weight(weighed):

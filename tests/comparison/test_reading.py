@@ -1,6 +1,11 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from vae_zoo.comparison import read
+from vae_zoo.comparison import compare, read
 
 
 def test_no_runs_is_an_error_that_says_what_a_run_is(tmp_path):
@@ -92,3 +97,27 @@ def test_a_run_given_as_the_current_folder_has_its_name(runs, monkeypatch):
     monkeypatch.chdir(runs.write("half", 1, epochs=3))
     with pytest.raises(ValueError, match="demo/half"):
         read([type(runs.path)(".")])
+
+
+def test_what_would_act_on_a_terminal_is_shown(runs, capsys):
+    runs.write("red", prior="P\x1b[31mred\x1b]0;own\a\u202e")
+    compare([runs.path])
+    page = (runs.path / "comparison.html").read_text()
+    for text in (capsys.readouterr().out, page):
+        assert not {"\x1b", "\a", "\u202e"} & set(text)
+    assert r"P\x1b[31mred" in page
+
+
+def test_each_folder_must_have_runs(runs, tmp_path):
+    runs.write("a")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=f"no runs in {tmp_path / 'empty'}: a run's"):
+        read([runs.path, tmp_path / "empty"])
+
+
+def test_the_page_is_written_though_nobody_reads_what_is_printed(runs):
+    runs.write("a")
+    words = [sys.executable, "-m", "vae_zoo", "compare", str(runs.path)]
+    with Path(os.devnull).open("r") as unwritable:
+        subprocess.run(words, stdout=unwritable, stderr=subprocess.DEVNULL, check=False)
+    assert (runs.path / "comparison.html").read_text().endswith("</html>")

@@ -43,6 +43,14 @@ def test_a_column_has_as_many_decimals_as_its_errors_bear(numbers, shown):
     assert column(*numbers) == shown
 
 
+def test_numbers_of_seven_digits_are_written_by_powers_of_ten():
+    assert column((5011809.49, 81488.4), (1846943.09, 551673.95), (12.0, 3.0)) == [
+        "(5.01 ± 0.08)·10⁶",
+        "(1.85 ± 0.55)·10⁶",
+        "(1.20 ± 0.30)·10¹",
+    ]
+
+
 def test_a_single_run_that_diverged_leaves_the_digits_of_the_others():
     assert column((-1e5, 300.0), (-102.34, 0.21), (-99.11, 0.2))[1:] == [
         "−102.3 ± 0.2",

@@ -48,7 +48,7 @@ class Answer(NamedTuple):
     @property
     def lines(self) -> list[tuple[str, str]]:
         """What each yardstick says, in words."""
-        told = [(heading(each), sentence(each, self.reference)) for each in self.verdicts]
+        told = [(heading(each), sentence(each)) for each in self.verdicts]
         return [(title, words) for title, words in told if words]
 
 
@@ -65,7 +65,9 @@ def answers(sections: Sequence[Section], reference: str = "") -> list[Answer]:
     """
     labels = [section.label(group) for section in sections for group in section.groups]
     if reference and reference not in labels:
-        meant = did_you_mean(reference, labels) or f"Known: {', '.join(labels)}"
+        longer = [label for label in labels if label.startswith(f"{reference} · ")]
+        meant = f"Did you mean {' or '.join(longer[:3])}?" if longer else ""
+        meant = meant or did_you_mean(reference, labels) or f"Known: {', '.join(labels)}"
         raise ValueError(f"--reference: there is no group {reference!r}. {meant}")
     return [_answer(section, reference) for section in sections]
 

@@ -29,8 +29,8 @@ def compare(folders: Sequence[Path], output: Path | None = None, reference: str 
     """
     target = page_of(folders, output)
     comparison = read(folders, reference)
-    show(comparison, Console())
     write(comparison, target)
+    show(comparison, Console())
     # Plain, so that a long path is not broken and a bracket in it is not taken for markup.
     print(target)
     return target
@@ -57,9 +57,9 @@ def export(
         page_of(folders, output)
     comparison = read(folders, reference)
     show_left_out(comparison, Console(stderr=True, soft_wrap=True))
-    sys.stdout.write(write_form(comparison, form))
     if output is not None:
         write(comparison, output)
+    sys.stdout.write(write_form(comparison, form))
     return output
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from vae_zoo.printable import printable_tree
+
 # Runs of one group may differ in these and in nothing else.
 IDENTITY = ("ckpt_path", "config", "id", "name", "resume", "scorecard", "seed_everything")
 # Where data lie and what is shown on the way change no result.
@@ -27,7 +29,7 @@ class Configuration:
     """
 
     def __init__(self, tree: Mapping[str, Any]) -> None:
-        self.tree = tree
+        self.tree: Mapping[str, Any] = printable_tree(tree)
         for keys in (("model", "regularizer"), ("model", "likelihood"), ("data",)):
             if not class_of(self._at(*keys)):
                 raise ValueError(f"config.yaml names no {'.'.join(keys)}")

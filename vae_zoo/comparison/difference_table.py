@@ -33,6 +33,8 @@ def _cell(verdict: Verdict, rounding: Rounding, label: str) -> Cell:
     sign = "+" if found.mean > 0 else ""
     better = (found.mean > 0) == verdict.yardstick.higher
     hover = f"{found.seeds} seeds in common, p = {found.p:.2g} after Holm: "
-    hover += ("better" if better else "worse") if found.beyond_noise else "may be noise"
+    within = f"within the {found.slack:.2g} that the number may be off"
+    noise = within if abs(found.mean) <= found.slack else "may be noise"
+    hover += ("better" if better else "worse") if found.beyond_noise else noise
     mark = ("better" if better else "worse") if found.beyond_noise else "noise"
     return Cell(f"{sign}{shown[0]} [{shown[1]}, {shown[2]}]", hover, found.mean, mark=mark)

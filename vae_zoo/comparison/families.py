@@ -114,6 +114,17 @@ def families(section: Section) -> list[Family]:
     return [Family(label, groups) for label, groups in zip(labels, several, strict=True)]
 
 
+def at_one_weight(section: Section) -> list[str]:
+    """Labels of the groups that have a weight, and are of no family, with their rates."""
+    within = [group for family in families(section) for group in family.groups.values()]
+    told = []
+    for group in section.groups:
+        if group.configuration.weights and group not in within:
+            rate = group.estimate("kl")
+            told.append(section.label(group) + (f" (rate {rate.mean:.1f})" if rate else ""))
+    return told
+
+
 def _labels(section: Section, found: Sequence[Mapping[float, Group]]) -> list[str]:
     """Labels of groups without their weights."""
     labels = []

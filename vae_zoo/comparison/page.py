@@ -17,6 +17,7 @@ from vae_zoo.comparison.answer import Answer
 from vae_zoo.comparison.curves import curves
 from vae_zoo.comparison.difference_table import difference_rows
 from vae_zoo.comparison.equal_rate import equal_rate
+from vae_zoo.comparison.families import at_one_weight
 from vae_zoo.comparison.groups import Group
 from vae_zoo.comparison.multiples import multiples
 from vae_zoo.comparison.parallel import parallel
@@ -72,6 +73,7 @@ def render(comparison: Comparison, folder: Path = Path()) -> str:
             for section, found in zip(comparison.sections, comparison.answers, strict=True)
         ],
         equal_rate=equal_rate,
+        at_one_weight=at_one_weight,
         run_rows=run_rows,
         folder=folder,
         columns=table.columns,

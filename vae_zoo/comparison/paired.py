@@ -19,6 +19,7 @@ class Difference(NamedTuple):
         high: Upper end.
         p: Of a two-sided paired t-test; by Holm where several differences are judged together.
         seeds: How many both have.
+        slack: How far a bound may be off: a smaller difference counts as noise.
     """
 
     mean: float
@@ -26,10 +27,11 @@ class Difference(NamedTuple):
     high: float
     p: float
     seeds: int
+    slack: float = 0.0
 
     @property
     def beyond_noise(self) -> bool:
-        return self.p < LEVEL
+        return self.p < LEVEL and abs(self.mean) > self.slack
 
 
 def paired(values: BySeed, reference: BySeed) -> Difference | None:

@@ -11,6 +11,7 @@ from vae_zoo.comparison.configuration import Configuration, differing, short_nam
 from vae_zoo.comparison.groups import Member, group
 from vae_zoo.comparison.sections import LOADING, Section, divide
 from vae_zoo.errors import check_form
+from vae_zoo.printable import printable
 from vae_zoo.runs import Run, find_runs
 
 
@@ -69,7 +70,7 @@ class Comparison:
 
 def title(run: Run) -> str:
     """``name/id``, also of a run given as ``.``."""
-    return "/".join(run.folder.resolve().parts[-2:])
+    return printable("/".join(run.folder.resolve().parts[-2:]))
 
 
 def read(folders: Sequence[Path], reference: str = "") -> Comparison:
@@ -84,14 +85,15 @@ def read(folders: Sequence[Path], reference: str = "") -> Comparison:
     """
     runs = find_runs(folders)
     where = ", ".join(str(folder) for folder in folders)
-    if not runs:
-        raise ValueError(f"no runs in {where}: a run's folder holds a config.yaml")
+    empty = [str(folder) for folder in folders if not find_runs([folder])]
+    if empty:
+        raise ValueError(f"no runs in {', '.join(empty)}: a run's folder holds a config.yaml")
     members, unfinished, broken = [], [], []
     for run in runs:
         try:
             member = _member(run)
         except (OSError, ValueError) as error:
-            broken.append(LeftOut(run, " ".join(str(error).split())[:200]))
+            broken.append(LeftOut(run, printable(" ".join(str(error).split()))[:200]))
             continue
         if run.finished:
             members.append(member)

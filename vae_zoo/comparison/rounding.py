@@ -10,6 +10,7 @@ from vae_zoo.comparison.style import minus
 
 FINE = 6  # decimals from which powers of ten are easier to read
 LONG = 9  # digits of whole numbers, likewise
+WIDE = 5  # digits of the usual number, where there are errors or fractions
 POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -37,6 +38,8 @@ class Rounding(NamedTuple):
         if not errors and all(each.mean.is_integer() for each in column):
             return cls(least)
         typical = _exponent(median_high(sizes))
+        if typical >= WIDE:
+            return cls(2, scientific=True)
         decimals = max(least, 2 - typical, -_exponent(min(sizes)))
         if errors:
             # Half of it: 0.16 has two digits that matter, 0.61 one. More than four digits of the

@@ -23,7 +23,7 @@ from vae_zoo.comparison.setting import different, usual, words
 from vae_zoo.comparison.table import BEST, Cell
 from vae_zoo.comparison.terminal import ABSENT
 from vae_zoo.comparison.verdict import judge
-from vae_zoo.comparison.yardsticks import MEASURED, Yardstick
+from vae_zoo.comparison.yardsticks import Yardstick
 from vae_zoo.evaluation.numbers import PARTS
 
 
@@ -128,8 +128,6 @@ def _rounding(column: Column, measured: Sequence[Measured]) -> Rounding:
 def _best(part: str, column: Column, groups: Mapping[str, Group]) -> str:
     """The group that is better than all others by a number, beyond noise; nothing if none is."""
     yardstick = Yardstick(part, column.name)
-    if (part, column.name) in MEASURED:  # judged by the test's own number, above
-        return ""
     if not column.better or not (known := [k for k, g in groups.items() if yardstick.values(g)]):
         return ""
     return judge(yardstick, groups, known[0]).best

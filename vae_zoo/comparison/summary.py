@@ -1,10 +1,45 @@
 """The answer in one sentence: which groups lead, or may lead, by the most yardsticks."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from vae_zoo.comparison.verdict import Verdict, number
+from vae_zoo.comparison.verdict import NAMED, Verdict, margin
 
-NAMED = 3  # groups, or yardsticks, of which more are counted
+
+class Standing(NamedTuple):
+    """How a group stands by several yardsticks.
+
+    Args:
+        best: Those by which it is better than every other group.
+        tied: Those by which it is told apart neither from the best nor from the reference.
+        behind: How far behind which group it is by the others, in words.
+        absent: Those by which it cannot be judged.
+    """
+
+    best: list[str]
+    tied: list[str]
+    behind: list[str]
+    absent: list[str]
+
+    @classmethod
+    def of(cls, label: str, judged: Sequence[Verdict]) -> "Standing":
+        found = cls([], [], [], [])
+        for verdict in judged:
+            title = verdict.yardstick.title
+            if label not in verdict.means:
+                found.absent.append(title)
+            elif verdict.best == label:
+                found.best.append(title)
+            elif (behind := verdict.behind(label)) is None:
+                found.tied.append(title)
+            else:
+                other, difference = behind
+                found.behind.append(f"{margin(difference)} behind {other} by {title}")
+        return found
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return len(self.best) + len(self.tied), len(self.best)
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
@@ -16,38 +51,32 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     if len(judged) < 2:
         return ""
     labels = dict.fromkeys(label for verdict in judged for label in verdict.means)
-    counts = {label: sum(label in verdict.leaders for verdict in judged) for label in labels}
-    most = max(counts.values())
-    first = [label for label, count in counts.items() if count == most]
-    of = f"{most} of {len(judged)}"
-    if most == len(judged):
-        of = "both" if most == 2 else f"all {most}"
-    told = f"best, or not told apart from the best, by {of} yardsticks"
+    standings = {label: Standing.of(label, judged) for label in labels}
+    most = max(standing.rank for standing in standings.values())
+    first = [label for label, standing in standings.items() if standing.rank == most]
     if len(first) > 1:
-        return f"{_named(first, 'groups')} are each {told}{_no_other(counts, first)}."
+        best, tied = most[1], most[0] - most[1]
+        told = _told(str(best) if best else "", tied, len(judged))
+        return f"{_named(first, 'groups')} are each {told}."
     [label] = first
+    standing = standings[label]
+    told = _told(_named(standing.best, "yardsticks"), len(standing.tied), len(judged))
+    absent = [f"not judged by {_named(standing.absent, 'yardsticks')}"] * bool(standing.absent)
     unused = next(each.unused(label) for each in judged if label in each.means)
-    return f"{label} is {told}{_no_other(counts, first)}{_behind(label, judged)}{unused}."
+    return f"{label} is {'; '.join([told, *standing.behind, *absent])}{unused}."
 
 
-def _no_other(counts: dict[str, int], first: Sequence[str]) -> str:
-    return ", more than any other" if len(first) < len(counts) else ""
-
-
-def _behind(label: str, judged: Sequence[Verdict]) -> str:
-    """By which yardsticks the group is behind another, and how far."""
-    told = [
-        f"{number(abs(each.leading[label].mean))} behind {each.leader} by {each.yardstick.title}"
-        for each in judged
-        if label in each.means and label not in each.leaders
-    ]
-    absent = [each.yardstick.title for each in judged if label not in each.means]
-    if absent:
-        told.append(f"not judged by {_named(absent, 'others')}")
-    return f"; {'; '.join(told)}" if told else ""
+def _told(best: str, tied: int, of: int) -> str:
+    """By which yardsticks a group is best, and by how many it may be."""
+    if not tied:
+        return f"best by {best} of {of} yardsticks" if best.isdigit() else f"best by {best}"
+    if best:
+        more = f"in the lead or not told apart from it by {tied} more of {of} yardsticks"
+        return f"best by {best}, and {more}"
+    return f"in the lead, or not told apart from it, by {tied} of {of} yardsticks"
 
 
 def _named(names: Sequence[str], kind: str) -> str:
     if len(names) > NAMED:
         return f"{len(names)} {kind}"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -11,6 +11,7 @@ from vae_zoo.comparison.style import minus
 from vae_zoo.comparison.yardsticks import RATE, Yardstick
 
 FEW = f"fewer than {LEAST} seeds in common: no difference can be judged"
+NAMED = 4  # groups, of which more are counted
 COLLAPSED = 0.5  # nats of rate, below which a code says next to nothing
 
 
@@ -19,6 +20,7 @@ class Verdict(NamedTuple):
 
     Args:
         yardstick: Which.
+        reference: The group that others are held against.
         means: Of the groups that can be compared, by label, the best first.
         differences: From the reference, by label; absent where they cannot be judged.
         reasons: Why a group has no difference, by label.
@@ -28,6 +30,7 @@ class Verdict(NamedTuple):
     """
 
     yardstick: Yardstick
+    reference: str
     means: Mapping[str, float]
     differences: Mapping[str, Difference]
     reasons: Mapping[str, str]
@@ -60,6 +63,21 @@ class Verdict(NamedTuple):
             if label not in self.leading or not self.leading[label].beyond_noise
         ]
 
+    def behind(self, label: str) -> tuple[str, Difference] | None:
+        """A group that one is told apart from as worse, and by how much.
+
+        It is the leader or, where that is not told apart from it, the reference: of two groups as
+        far behind, the one that varies more may be told apart from the reference alone. The
+        reference is behind whichever is better than it.
+        """
+        if label in self.leading and self.leading[label].beyond_noise:
+            return self.leader, self.leading[label]
+        for other, each in self.differences.items():
+            worse = self.yardstick.is_worse(each.mean)
+            if each.beyond_noise and label == (other if worse else self.reference):
+                return self.reference if worse else other, each
+        return None
+
     def unused(self, label: str) -> str:
         """A sentence more, where a group's codes have collapsed to the prior."""
         rate = self.rates.get(label, COLLAPSED)
@@ -86,15 +104,18 @@ def judge(yardstick: Yardstick, groups: Mapping[str, Group], reference: str) -> 
         reasons[label] = FEW
     means = {label: fmean(values.values()) for label, values in judged.items()}
     ordered = dict(sorted(means.items(), key=lambda pair: pair[1], reverse=yardstick.higher))
-    found = _against(judged, reference)
+    slacks = {label: yardstick.slack(groups[label]) for label in judged}
+    found = _against(judged, reference, yardstick, slacks)
     for label in judged.keys() - found.keys() - {reference}:
         reasons[label] = FEW if reference in judged else f"{reference} has none to be held against"
     leader = next(iter(ordered), "")
     told = {label: reason for label, reason in reasons.items() if reason}
-    leading = _against(judged, leader)
+    leading = _against(judged, leader, yardstick, slacks)
     spent = {label: RATE.values(groups[label]) for label in judged}
     rates = {label: fmean(rate.values()) for label, rate in spent.items() if rate}
-    return Verdict(yardstick, ordered, found, told, leading, yardstick.examples(base), rates)
+    return Verdict(
+        yardstick, reference, ordered, found, told, leading, yardstick.examples(base), rates
+    )
 
 
 def _base(yardstick: Yardstick, groups: Mapping[str, Group], reference: str) -> str:
@@ -107,14 +128,20 @@ def _base(yardstick: Yardstick, groups: Mapping[str, Group], reference: str) -> 
     return reference
 
 
-def _against(judged: Mapping[str, BySeed], label: str) -> dict[str, Difference]:
+def _against(
+    judged: Mapping[str, BySeed], label: str, yardstick: Yardstick, slacks: Mapping[str, float]
+) -> dict[str, Difference]:
+    """Compare with a group; of lower bounds, the worse one may be better by its gap."""
     if label not in judged:
         return {}
     others = {name: values for name, values in judged.items() if name != label}
-    return against(others, judged[label])
+    return {
+        name: each._replace(slack=slacks[name if yardstick.is_worse(each.mean) else label])
+        for name, each in against(others, judged[label]).items()
+    }
 
 
-def sentence(verdict: Verdict, reference: str) -> str:
+def sentence(verdict: Verdict) -> str:
     """A verdict in words, with its numbers."""
     unit = f" {verdict.yardstick.number.unit}".rstrip()
     leader = verdict.leader
@@ -122,25 +149,30 @@ def sentence(verdict: Verdict, reference: str) -> str:
         return ""
     value = f"{number(verdict.means[leader])}{unit}"
     if len(verdict.means) == 1:
-        return f"{leader}: {value}."
+        return f"{leader}: {value}.{_others(verdict)}"
     if not verdict.leading:
         return f"{leader} has the best mean, {value}, of too few seeds to judge it."
     if verdict.tied:
-        many = len(verdict.tied) > 3
+        many = len(verdict.tied) > NAMED
         named = f"{len(verdict.tied)} others" if many else ", ".join(verdict.tied)
         said = f"{leader} leads with {value}, not told apart from {named}"
         worse = [label for label in verdict.means if label not in verdict.leaders]
     else:
         said, worse = f"{leader} is best, {value}", [*verdict.means][1:]
-    told = dict.fromkeys([*worse[:1], *({reference} & {*worse})])
+    told = dict.fromkeys([*worse[:1], *({verdict.reference} & {*worse})])
     for label in told:
-        said += f"; {_margin(verdict.leading[label])} ahead of {label}"
+        said += f"; {margin(verdict.leading[label])} ahead of {label}"
     said += verdict.unused(leader)
-    if verdict.left:
-        said += (
-            f". Of {len(verdict.means)} groups: {verdict.left} more cannot be judged beside them"
-        )
-    return f"{said}."
+    return f"{said}.{_others(verdict)}"
+
+
+def _others(verdict: Verdict) -> str:
+    """How many groups cannot be judged, and why, where there is one reason."""
+    reasons = {why for label, why in verdict.reasons.items() if label not in verdict.means}
+    if not reasons:
+        return ""
+    why = f": {reasons.pop().partition(':')[0]}" if len(reasons) == 1 else ""
+    return f" {verdict.left} more cannot be judged{why}."
 
 
 def heading(verdict: Verdict) -> str:
@@ -149,7 +181,7 @@ def heading(verdict: Verdict) -> str:
     return f"{verdict.yardstick.title}{count}"
 
 
-def _margin(difference: Difference) -> str:
+def margin(difference: Difference) -> str:
     """How far ahead, whichever way is better, with its interval."""
     low, high = sorted((abs(difference.low), abs(difference.high)))
     return f"{number(abs(difference.mean))} [{number(low)}, {number(high)}]"

@@ -1,6 +1,7 @@
 """What runs are judged by: the ELBO, and the numbers of the score card that have a better end."""
 
 from collections.abc import Iterable
+from statistics import fmean
 from typing import NamedTuple
 
 from vae_zoo.comparison.groups import Group, Member
@@ -19,6 +20,8 @@ HEADLINES = (
     ("probes", "linear_probe"),
 )
 
+NEAR = 0.5  # nats below its ceiling, where the mutual information says no more than that
+CEILING = "the mutual information is at its ceiling, and the number no more than the rate less that"
 MEASURED = (("likelihood", "elbo"), ("likelihood", "kl"))  # by every run, card or not
 
 
@@ -46,6 +49,10 @@ class Yardstick(NamedTuple):
     def higher(self) -> bool:
         return self.number.better == "higher"
 
+    def is_worse(self, difference: float) -> bool:
+        """Whether a number is worse than another, by their difference."""
+        return difference < 0 if self.higher else difference > 0
+
     def values(self, group: Group) -> BySeed:
         """The number of each run of a group, by its seed."""
         found = {member.configuration.seed: self.value(member) for member in group.members}
@@ -68,11 +75,20 @@ class Yardstick(NamedTuple):
         count = Measured(group, self.part).setting.get("n")
         return count if isinstance(count, int) else None
 
+    def slack(self, group: Group) -> float:
+        """How far the number of a group may be off besides: AIS by the gap of its two bounds."""
+        if (self.part, self.name) != ("annealing", "ais"):
+            return 0.0
+        gaps = Yardstick(self.part, "bdmc_gap").values(group)
+        return fmean(gaps.values()) if gaps else 0.0
+
     def why_not(self, group: Group, other: Group) -> str:
         """Why the numbers of two groups cannot be compared; empty if they can."""
         for each in (group, other):
             if not self.values(each):
                 return self._why_absent(each)
+        if self.name == "aggregate_kl" and _at_ceiling(group):
+            return CEILING
         if self.number.comparable == OWN_PRIOR:
             here, there = (g.configuration.flat.get("model.latent_dim") for g in (group, other))
             if here != there:
@@ -89,6 +105,14 @@ class Yardstick(NamedTuple):
 
 
 RATE = Yardstick("likelihood", "kl")
+INFORMATION = Yardstick("aggregate", "mutual_information")
+
+
+def _at_ceiling(group: Group) -> bool:
+    """Whether codes tell examples apart so well that KL(q(z)‖p) is the rate less a constant."""
+    ceiling = Measured(group, "aggregate").setting.get("ceiling")
+    found = INFORMATION.values(group)
+    return bool(found) and isinstance(ceiling, float) and fmean(found.values()) > ceiling - NEAR
 
 
 def headlines(groups: Iterable[Group]) -> list[Yardstick]:

@@ -11,12 +11,13 @@ DataTable.type("number", {
 });
 
 function sortable(table) {
-  const long = table.tBodies[0].rows.length > 15;
+  const rows = table.tBodies[0].rows.length;
+  const searched = rows > 15 || (rows > 1 && table.matches(".main"));
   const columns = { buttons: [{ extend: "colvis", text: "columns" }] };
   new DataTable(table, {
     layout: {
       topStart: table.matches(".main") ? columns : null,
-      topEnd: long ? "search" : null,
+      topEnd: searched ? "search" : null,
       bottomStart: null,
       bottomEnd: null,
     },
@@ -27,7 +28,7 @@ function sortable(table) {
     info: false,
     order: [],
     paging: false,
-    searching: long,
+    searching: searched,
     autoWidth: false,
   });
 }
