@@ -396,7 +396,8 @@ class CLI(LightningCLI):
             name = os.environ.get("VAE_ZOO_NAME") or os.environ.get("WANDB_SWEEP_ID")
             name = name or "-".join(parts).lower()
         identity = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)
-        if rank_zero_only.rank and "WANDB_RUN_ID" not in os.environ:  # type: ignore[attr-defined]
+        launched = rank_zero_only.rank or os.environ.get("WORLD_SIZE", "1") != "1"  # type: ignore[attr-defined]
+        if launched and "WANDB_RUN_ID" not in os.environ:
             raise ValueError("WANDB_RUN_ID: a launcher must set it, for all processes alike")
         check_name("--name", name)
         if not re.fullmatch(r"\w[\w.-]*", identity):

@@ -168,6 +168,8 @@ def test_an_empty_address_is_no_address(storage):
         "postgresql+psycopg//me:secret@127.0.0.1/sweeps",
         "postgresql+nosuch://me:secret@127.0.0.1/sweeps",
         "nosuch://me:secret@127.0.0.1/sweeps",
+        "postgresql+psycopg://me@127.0.0.1:9/sweeps?password=me:secret",
+        "nosuch://me@127.0.0.1/sweeps?password=me:secret",
     ],
 )
 def test_a_wrong_storage_is_one_clear_error_without_its_password(workplace, url):

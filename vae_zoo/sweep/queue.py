@@ -25,7 +25,7 @@ from vae_zoo.sweep.grid import Parameters
 from vae_zoo.sweep.tables import RUNNERS, SWEEPS, TABLES, TRIALS, VERSION
 
 ID = r"[a-z0-9]{1,64}"
-PASSWORD = re.compile(r"//.*@")
+PASSWORD = re.compile(r"(?<=//).*(?=@)|(?<=\?).*")  # who connects, and options
 PATIENCE = 60.0  # seconds for a server that restarts
 DONE = ("finished", "stopped")
 ENDED = (*DONE, "failed")
@@ -106,13 +106,13 @@ class Queue:
                 address = URL.create("sqlite", database=str(url))
             else:
                 address = make_url(url)
-            self.shown = str(url) if isinstance(url, Path) else address.render_as_string()
+            self.shown = str(url) if isinstance(url, Path) else _shown(address)
             options = {"timeout": 30} if address.get_backend_name() == "sqlite" else {}
             self._engine = create_engine(address, connect_args=options, pool_pre_ping=True)
         except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
             raise ValueError(
                 f"--storage should be as postgresql+psycopg://user@host/database, got "
-                f"{PASSWORD.sub('//…@', str(url))}: {PASSWORD.sub('//…@', _reason(error))}"
+                f"{PASSWORD.sub('…', str(url))}: {PASSWORD.sub('…', _reason(error))}"
             ) from error
         self._patience = 0.0  # none for a server that was never there
         dialect = sqlite if address.get_backend_name() == "sqlite" else postgresql
@@ -296,6 +296,11 @@ def _trial(row: Any) -> Trial:
     seconds = row.ended - row.started if row.started and row.ended else None
     state = row.id, row.key, parameters, row.state, row.attempts, row.runner, row.exit_code
     return Trial(*state, seconds)
+
+
+def _shown(address: URL) -> str:
+    """Say where a database is, without passwords: options may hold them too."""
+    return address.set(query={}).render_as_string()
 
 
 def _reason(error: BaseException) -> str:
