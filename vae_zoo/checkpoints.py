@@ -1,5 +1,6 @@
 """Checkpoints of runs: where they lie, and how they are read, running nothing that they hold."""
 
+import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from io import BytesIO
@@ -20,6 +21,9 @@ class WholeCheckpoints(TorchCheckpointIO):
 
     Lightning writes it where temporary files lie: copied from there to another disk, which is full,
     it would be torn, and the one before gone.
+
+    What is read names the files of the run where they lie now: Lightning would forget how good
+    ``best.ckpt`` is once the run's folder was moved or copied, and write a worse one over it.
     """
 
     def save_checkpoint(
@@ -29,6 +33,27 @@ class WholeCheckpoints(TorchCheckpointIO):
         torch.save(checkpoint, buffer)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         replace(Path(path), buffer.getbuffer())
+
+    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        content = super().load_checkpoint(path, *args, **kwargs)
+        now = Path(os.path.realpath(path))  # as Lightning names it
+        for state in content.get("callbacks", {}).values():
+            before = Path(state["best_model_path"]) if "best_model_path" in state else now
+            if before.name == now.name and before != now:  # of what wrote this file, elsewhere
+                folders = str(before.parent), str(now.parent)
+                content["callbacks"] = _moved(content["callbacks"], *folders)
+                break
+        return content
+
+
+def _moved(state: Any, before: str, now: str) -> Any:
+    """Exchange the folder in all paths of a state."""
+    if isinstance(state, dict):
+        pairs = state.items()
+        return {_moved(key, before, now): _moved(value, before, now) for key, value in pairs}
+    if isinstance(state, str) and (state == before or state.startswith(f"{before}{os.sep}")):
+        return now + state.removeprefix(before)
+    return state
 
 
 def check_finite(model: VAE, path: Path) -> None:

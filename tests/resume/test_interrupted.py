@@ -1,6 +1,8 @@
 """A training that is interrupted at a random step ends as an undisturbed one, bit for bit."""
 
+import shutil
 from functools import partial
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,7 +13,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR, ReduceLROnPlateau
 from torch.testing import assert_close
 
-from vae_zoo.checkpoints import WholeCheckpoints
+from vae_zoo.checkpoints import WholeCheckpoints, read_checkpoint
 from vae_zoo.data import Digits
 from vae_zoo.fit import own_callbacks
 from vae_zoo.networks import MLP
@@ -142,6 +144,26 @@ def test_a_training_that_stopped_early_stays_stopped(make_trainer, tmp_path, cap
     whole = end(make_trainer, tmp_path, **EARLY, epochs=40)
     assert_same(end(make_trainer, tmp_path, **EARLY, epochs=80), whole)
     assert "early stopping has ended this training after" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("move", [shutil.move, shutil.copytree])
+def test_a_folder_that_is_moved_keeps_its_best_checkpoint(move, make_trainer, tmp_path):
+    options = of(optimizer=partial(Adam, lr=1.0))  # which soon makes it worse
+    end(make_trainer, tmp_path / "whole", **options)
+    with pytest.raises(InterruptError):
+        end(make_trainer, tmp_path / "part", **options, after=3 * BATCHES + 1)
+    move(tmp_path / "part", tmp_path / "moved")
+    end(make_trainer, tmp_path / "moved", **options)
+    whole, moved = (Run(tmp_path / name / "a" / "b").checkpoints for name in ("whole", "moved"))
+    assert torch.load(whole / "best.ckpt")["epoch"] < 2, "it should be from before the move"
+    for name in ("best.ckpt", "last.ckpt"):
+        one, other = read_checkpoint(whole / name), read_checkpoint(moved / name)
+        assert other["epoch"] == one["epoch"]
+        assert_same(other["state_dict"], one["state_dict"])
+    for state in other["callbacks"].values():
+        for key in ("dirpath", "best_model_path", "kth_best_model_path", "last_model_path"):
+            assert state[key] == "" or Path(state[key]).is_relative_to(moved)
+    assert {file.name for file in moved.iterdir()} == {"best.ckpt", "last.ckpt"}
 
 
 def test_a_plateau_that_watches_what_is_not_there_is_named(make_trainer, tmp_path):
