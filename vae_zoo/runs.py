@@ -6,6 +6,7 @@ Sweeps and comparisons know runs only through these files, so nothing here impor
 import csv
 import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ ROOT = Path("runs")
 STAGES = ("train", "val", "test")
 # What a trial's configuration on W&B has, that no sweep gave it.
 RESERVED = {"_wandb", "resolved", "zoo"}
+# The link of W&B's client to a log of its own, which it makes anew and never writes through.
+LOG_OF_WANDB = re.compile(r"wandb/[^/]+/logs/debug-core\.log")
 
 
 @dataclass(frozen=True)
@@ -82,26 +85,41 @@ class Run:
         return config
 
     def check_links(self) -> None:
-        """Refuse a folder that would have files read or written elsewhere.
+        """Refuse a folder that would have files read or written elsewhere, or never to an end.
 
         Raises:
-            ValueError: A link in it leads out of it.
+            ValueError: A link in it leads out of it, it holds what is neither file nor folder, or
+                settings of W&B's client, which no run has.
         """
-        if not self.folder.is_dir():
-            return
+        if self.folder.is_dir():
+            _ = self._checked
+
+    @cached_property
+    def _checked(self) -> bool:
         home = self.folder.resolve()
         for root, folders, files in os.walk(home):
-            if Path(root).name == "wandb":  # whose client links within
-                folders.clear()
-                continue
             for name in (*folders, *files):
                 path = Path(root, name)
-                if path.is_symlink() and not path.resolve().is_relative_to(home):
-                    shown = self.folder / path.relative_to(home)
+                shown = self.folder / path.relative_to(home)
+                try:
+                    mode = path.lstat().st_mode
+                except FileNotFoundError:  # of a run that goes on
+                    continue
+                if stat.S_ISLNK(mode):
+                    own = LOG_OF_WANDB.fullmatch(path.relative_to(home).as_posix())
+                    if not own and not path.resolve().is_relative_to(home):
+                        raise ValueError(
+                            f"{shown} is a link out of the run's folder, to {path.readlink()}: put "
+                            "the file itself there"
+                        )
+                elif not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                    raise ValueError(f"{shown} is neither a file nor a folder: remove it")
+                if name == "settings" and path.parent.name in ("wandb", ".wandb"):
                     raise ValueError(
-                        f"{shown} is a link out of the run's folder, to {path.readlink()}: put the "
-                        "file itself there"
+                        f"{shown} would tell W&B's client where to send your key, and no run "
+                        "writes it: remove it"
                     )
+        return True
 
     def raw_rows(self) -> list[dict[str, str]]:
         """The rows of metrics.csv as they stand, without a line that a kill has torn."""

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import yaml
 
 import vae_zoo
 from tests.security.conftest import FIT, code
+from vae_zoo.runs import Run
 from vae_zoo.sweep.queue import Queue
 from vae_zoo.sweep.source import Source
 
@@ -389,3 +391,54 @@ def test_no_key_is_printed_or_kept_with_a_run(monkeypatch, empty_folder, capfd):
     files = [file for file in Path().rglob("*") if file.is_file()]
     assert [file for file in files if file.suffix == ".wandb"]
     assert [file for file in files if KEY.encode() in file.read_bytes()] == []
+
+
+@pytest.mark.parametrize("folder", ["wandb", ".wandb", "checkpoints/wandb"])
+def test_settings_of_wandb_in_a_run_are_refused(folder, run, monkeypatch, capsys):
+    (run / folder).mkdir()
+    (run / folder / "settings").write_text("[default]\nbase_url = http://127.0.0.1:9\n")
+    monkeypatch.chdir(run)
+    for words in (("fit", "--resume", "."), ("test", "--resume", "."), ("evaluate", ".")):
+        assert code(*words) == 2
+        assert f"{folder}/settings would tell W&B's client where" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["wandb/latest-run", "images/wandb/a", "wandb/x/files/a"])
+def test_a_link_out_of_a_folder_called_wandb_is_refused(name, run, capsys):
+    (run / name).parent.mkdir(parents=True)
+    (run / name).symlink_to(Path("elsewhere").absolute())
+    for words in (("fit", "--resume", run), ("evaluate", run), ("compare", run)):
+        assert code(*words) == 2
+        assert "is a link out of the run's folder" in capsys.readouterr().err
+
+
+def test_the_links_of_wandb_itself_are_taken(run):
+    logs = run / "wandb/offline-run-20261128_134123-x/logs"
+    logs.mkdir(parents=True)
+    (logs / "debug-core.log").symlink_to("/root/.cache/wandb/logs/core-debug.log")
+    (logs / "debug.log").touch()
+    (run / "wandb/debug.log").symlink_to("offline-run-20261128_134123-x/logs/debug.log")
+    Run(run).check_links()
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.csv", "checkpoints/best.ckpt"])
+def test_a_pipe_among_a_run_s_files_is_refused_and_holds_nothing_up(name, run, capsys):
+    whole = shutil.copytree(run, "runs/a/y")
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    said = f"{run / name} is neither a file nor a folder"
+    for words in (("evaluate", run), ("fit", "--resume", run), ("sample", run), ("compare", run)):
+        assert code(*words) == 2, words
+        assert said in capsys.readouterr().err
+    assert code("compare", run, whole, "-o", "page.html") == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_run_s_folder_is_walked_once(run, monkeypatch):
+    walks = []
+    monkeypatch.setattr(os, "walk", lambda home: walks.append(home) or ())
+    one = Run(run)
+    one.check_links()
+    one.check_links()
+    assert one.config
+    assert len(walks) == 1
