@@ -67,7 +67,6 @@ def main(arguments: Sequence[str]) -> None:
     """
     quieten()
     prepare_processor()
-    sys.path.insert(0, str(Path.cwd()))  # where a user's own mine.Moments is
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--resume", type=Path)
     first.add_argument("--trust", action="append", default=[])
@@ -75,8 +74,14 @@ def main(arguments: Sequence[str]) -> None:
     run = None
     if options.trust and not options.resume:
         raise ValueError(f"--trust is of a run to --resume, got {' '.join(options.trust)}")
-    if options.resume:
+    here = str(Path.cwd())  # where a user's own mine.Moments is
+    if not options.resume:
+        sys.path.insert(0, here)
+    else:
         run = Run(options.resume)
+        sys.path[:] = [path for path in sys.path if path not in ("", here)]
+        if options.trust:
+            run.import_own(options.trust)
         import_only(options.trust)  # its config may be another's
         run.check_links()
         if not run.last_checkpoint.is_file():

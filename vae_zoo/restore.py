@@ -1,7 +1,6 @@
 """A trained model, and the data that it was trained on, from the folder of its run."""
 
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib import import_module
@@ -97,7 +96,7 @@ def restore(folder: Path, trust: Sequence[str] = ()) -> tuple[VAE, DataModule]:
         raise ValueError(f"{run.config_file} lacks {' and '.join(missing)}")
     options = {name: part for name, part in config["model"].items() if name not in OF_TRAINING}
     if trust:
-        sys.path.insert(0, str(Path.cwd()))
+        run.import_own(trust)
     try:
         data = _make(config["data"], trust)
         model = VAE(**{name: _make(part, trust) for name, part in options.items()})

@@ -442,3 +442,33 @@ def test_a_run_s_folder_is_walked_once(run, monkeypatch):
     one.check_links()
     assert one.config
     assert len(walks) == 1
+
+
+def test_no_module_of_the_current_folder_is_found_unless_trusted(run, monkeypatch, capsys):
+    home = Path.cwd()
+    (run / "evil.py").write_text(EVIL)
+    monkeypatch.chdir(run)
+    for here in ("", str(Path.cwd())):
+        sys.path.insert(0, here)
+        assert code("validate", "--resume", ".") == 0
+        assert not {"", str(Path.cwd())} & {*sys.path}
+    monkeypatch.chdir("images")
+    for words in (("fit", "--resume", ".."), ("sample", ".."), ("encode", "..", "-o", "c.npz")):
+        capsys.readouterr()
+        assert code(*words, "--trust", "evil") == 2
+        assert "--trust evil: the current folder is the run's own" in capsys.readouterr().err
+    monkeypatch.chdir(home)
+    assert code("validate", "--resume", run, "--trust", "mine") == 0
+    assert sys.path[-1] == str(home)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("validate", "--resume", "."), ("evaluate", ".")], ids=str)
+def test_a_module_of_a_library_s_name_in_the_run_s_folder_is_not_imported(words, run):
+    for library in ("sklearn", "torch", "rich"):
+        (run / library).mkdir()
+        (run / library / "__init__.py").write_text(f"open({str(CALLED)!r}, 'w')")
+    words = [sys.executable, "-m", "vae_zoo", *words]
+    done = subprocess.run(words, cwd=run, capture_output=True, text=True)
+    assert not (run / CALLED).exists()
+    assert done.returncode == 0, done.stderr
