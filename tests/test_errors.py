@@ -23,6 +23,9 @@ ERRORS = r"""
 $ vae-zoo fit -c base --model.regularizer MDD
 model.regularizer: there is no class MDD. Did you mean MMD?
 
+$ vae-zoo fit -c base --model.lr_scheduler ReduceLROnPlateau --model.lr_scheduler.monitor val/elbo
+model.lr_scheduler: there is more than one class ReduceLROnPlateau: name it in full, torch.optim.lr_scheduler.ReduceLROnPlateau or lightning.pytorch.cli.ReduceLROnPlateau
+
 $ vae-zoo fit -c base --model.regularizer MMD --model.regularizer.kernal imq
 model.regularizer.kernal: MMD has no option kernal. Did you mean kernel? Its options are weight, kernel, scales, prior, width.
 

@@ -61,6 +61,9 @@ def explain(message: str, given: Mapping[str, str], options: Sequence[str]) -> s
     if not (match := re.search(r".*Parser key \"([^\"]+)\":(.*)", message)):
         return message[:300]
     key, reason = _full_key(match[1], given), match[2].strip(" -")
+    if match := re.search(r"Multiple subclasses with name (\w+)\..*?: ([\w., ]+)\.", reason):
+        paths = " or ".join(match[2].split(", "))
+        return f"{key}: there is more than one class {match[1]}: name it in full, {paths}"
     if match := re.search(r"Importing '([^']+)' is not allowed", reason):
         module = match[1].rpartition(".")[0]
         return (

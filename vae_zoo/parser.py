@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
+from lightning.pytorch import callbacks
+from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
 from lightning.pytorch.cli import LightningArgumentParser
 from omegaconf import OmegaConf
 from omegaconf.resolvers import oc
@@ -19,17 +21,27 @@ from vae_zoo.plain_yaml import read_yaml, read_yaml_file
 from vae_zoo.runs import RESERVED
 
 CALLBACKS = "lightning.pytorch.callbacks"
-WRITE_ANYWHERE = (
-    "ModelCheckpoint",
-    "model_checkpoint",
-    "OnExceptionCheckpoint",
-    "on_exception_checkpoint",
+PLATEAU = "lightning.pytorch.cli.ReduceLROnPlateau"  # torch's own, with what it watches
+HARMLESS = (  # those which write nowhere and call nothing that they are given
+    callbacks.DeviceStatsMonitor,
+    callbacks.EarlyStopping,
+    callbacks.EMAWeightAveraging,
+    callbacks.GradientAccumulationScheduler,
+    callbacks.LearningRateMonitor,
+    callbacks.ModelSummary,
+    callbacks.RichModelSummary,
+    callbacks.RichProgressBar,
+    callbacks.StochasticWeightAveraging,
+    callbacks.Timer,
+    callbacks.TQDMProgressBar,
+    callbacks.WeightAveraging,
+    RichProgressBarTheme,
 )
 SECRET = re.compile("KEY|TOKEN|SECRET|PASS|CREDENTIAL", re.IGNORECASE)
 
 
 def import_only(trusted: Sequence[str]) -> None:
-    """Let no value name code but of the zoo, of torch's optimizers, and of Lightning's callbacks.
+    """Let no value name code but of the zoo, of torch's optimizers, and harmless callbacks of Lightning's.
 
     It holds for the whole process, and cannot be taken back.
 
@@ -43,9 +55,10 @@ def import_only(trusted: Sequence[str]) -> None:
         if not all(part.isidentifier() for part in module.split(".")):
             raise ValueError(f"--trust should name a module, as moments, got {module!r}")
     families = [f"vae_zoo.{name}" for name in (*FAMILIES, "callbacks")]
+    harmless = [f"{module}.{c.__name__}" for c in HARMLESS for module in (CALLBACKS, c.__module__)]
     jsonargparse.set_parsing_settings(
-        import_path_denylist=["*", *(f"{CALLBACKS}.{name}" for name in WRITE_ANYWHERE)],
-        import_path_allowlist=[*families, "torch.optim", CALLBACKS, *trusted],
+        import_path_denylist=["*"],
+        import_path_allowlist=[*families, "torch.optim", PLATEAU, *harmless, *trusted],
     )
 
 

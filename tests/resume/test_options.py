@@ -65,6 +65,14 @@ def test_early_stopping_ends_a_run_which_stays_ended(capsys):
     assert_close(torch.load(done.last_checkpoint)["state_dict"], weights, rtol=0, atol=0)
 
 
+def test_a_plateau_of_another_metric_goes_on_without_trust():
+    scheduler = "lightning.pytorch.cli.ReduceLROnPlateau"
+    more = ["--model.lr_scheduler.monitor", "val/elbo", "--model.lr_scheduler.mode", "max"]
+    run(*FIT, "--model.lr_scheduler", scheduler, *more)
+    run("fit", "--resume", only_run().folder, "--trainer.max_epochs", 4)
+    assert torch.load(only_run().last_checkpoint)["lr_schedulers"][0]["last_epoch"] == 4
+
+
 @pytest.mark.slow  # compiles
 @pytest.mark.filterwarnings("ignore")  # what torch says to itself
 def test_compiled_networks_change_no_name_and_runs_go_on_either_way():
