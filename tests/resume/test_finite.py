@@ -146,6 +146,9 @@ def test_a_run_that_diverges_keeps_its_checkpoint_exits_with_1_and_may_go_on(cap
     assert len(error.splitlines()) == 1
     [config] = Path("runs").glob("*/*/config.yaml")
     done = Run(config.parent)
+    assert error.endswith(
+        f"without such steps; after the last checkpoint by `--resume {done.folder}`\n"
+    )
     assert torch.load(done.last_checkpoint)["epoch"] == 0
     trust = ["--trust", __name__.partition(".")[0]]
     with pytest.warns(UserWarning, match="a step is skipped"):
@@ -156,6 +159,13 @@ def test_a_run_that_diverges_keeps_its_checkpoint_exits_with_1_and_may_go_on(cap
     assert [row["train/skipped"] for row in done.rows if "train/skipped" in row] == [2, 2]
     assert all(math.isfinite(value) for row in done.rows for value in row.values())
     assert "2 steps were skipped: a loss or gradient was not finite" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_a_run_that_diverges_before_its_first_checkpoint_is_not_to_be_resumed(capsys):
+    words = ["--model.regularizer", f"{__name__}.Penalty", "--trainer.limit_train_batches", 10]
+    assert run(*FIT, *words) == 1
+    assert capsys.readouterr().err.endswith("let `--on_nan skip` go on without such steps\n")
 
 
 @pytest.mark.usefixtures("empty_folder")

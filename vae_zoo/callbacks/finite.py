@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Mapping
 from itertools import islice
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from vae_zoo.data.loaders import Shuffled
+from vae_zoo.runs import Run
 from vae_zoo.terms import Terms
 from vae_zoo.vae import VAE
 
@@ -185,9 +187,11 @@ class Finite(Callback):
             cause = next(filter(None, causes))
         if not trainer.is_global_zero:
             raise SystemExit(1)  # one process says why
+        last = Run(Path(trainer.default_root_dir)).last_checkpoint
+        after = f"; after the last checkpoint by `--resume {last.parents[1]}`"
         raise FloatingPointError(
             f"{cause}. Lower --model.optimizer.lr or the weight of the regularizer, or let "
-            "`--on_nan skip` go on without such steps; after the last checkpoint by `--resume RUN`"
+            f"`--on_nan skip` go on without such steps{after if last.is_file() else ''}"
         )
 
     def _step(self, trainer: Trainer, ago: int = 0) -> Step:
