@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -40,6 +41,7 @@ class WeightsAndBiases(WandbLogger):
         group: str | None = None,
         tags: Sequence[str] | None = None,
     ) -> None:
+        patience = _patience()  # before the client reads it
         mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
         self._run = run
         super().__init__(
@@ -52,7 +54,7 @@ class WeightsAndBiases(WandbLogger):
             tags=None if tags is None else list(tags),
             mode=mode,
             settings=wandb.Settings(
-                silent=mode != "online", init_timeout=30, finish_timeout=_patience()
+                silent=mode != "online", init_timeout=30, finish_timeout=patience
             ),
         )
         del self._wandb_init["anonymous"]  # the client warns of it, even where it is None
@@ -196,8 +198,22 @@ def _digest(card: ScoreCard) -> str:
 
 
 def _patience() -> float:
-    """Seconds that a run waits at its end for a server; by default the client waits for ever."""
-    return float(os.environ.get("WANDB_FINISH_TIMEOUT", "300"))
+    """Seconds that a run waits at its end for a server; by default the client waits for ever.
+
+    Raises:
+        ValueError: What the environment has is no such number.
+    """
+    given = os.environ.get("WANDB_FINISH_TIMEOUT", "300")
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise ValueError(
+            "WANDB_FINISH_TIMEOUT should be a number of seconds, or 0 for as long as it takes, got "
+            f"{given!r}"
+        )
+    return seconds
 
 
 def _has_key() -> bool:
