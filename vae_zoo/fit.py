@@ -362,6 +362,8 @@ class CLI(LightningCLI):
 
     def _check(self, model: VAE, datamodule: DataModule) -> None:
         """Refuse what can be known to fail, before anything is written."""
+        if self.config.fit.compile:
+            Compiled.check(self.trainer)
         model.check(datamodule, self.trainer.world_size)
         datamodule.prepare_data()
         datamodule.setup("fit")

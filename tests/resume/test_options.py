@@ -1,13 +1,17 @@
 """Averaged weights, early stopping and compiled networks, with every kind of checkpoint."""
 
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 import vae_zoo
+from vae_zoo.callbacks import Compiled
 from vae_zoo.cli import main
+from vae_zoo.continuation import count_epochs_once
 from vae_zoo.runs import Run
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
@@ -18,10 +22,10 @@ FIT = [
 ]
 
 
-def run(*words):
+def run(*words, code=0):
     with pytest.raises(SystemExit) as end:
         main([str(word) for word in words])
-    assert end.value.code == 0
+    assert end.value.code == code
 
 
 def only_run(name="*"):
@@ -63,6 +67,50 @@ def test_early_stopping_ends_a_run_which_stays_ended(capsys):
         f"early stopping has ended this training after {epochs} epochs" in capsys.readouterr().out
     )
     assert_close(torch.load(done.last_checkpoint)["state_dict"], weights, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("device", "given", "said"),
+    [
+        ("cpu", {}, "there is no g++: install one, name yours in CXX,"),
+        ("cpu", {"CXX": "mine"}, "there is no mine: install"),
+        ("cuda", {}, "there is no gcc or clang: install one, name yours in CC,"),
+    ],
+)
+def test_to_compile_without_a_compiler_is_refused(device, given, said, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    for name in ("CC", "CXX"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.platform", "linux")
+    trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device(device)))
+    with pytest.raises(ValueError, match=re.escape(f"--compile true needs a compiler, and {said}")):
+        Compiled.check(trainer)
+    if device == "cpu":
+        run(*FIT, "--compile", "true", code=2)
+        assert said in capsys.readouterr().err
+        assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("value", ["abc", "-1", "nan"])
+def test_a_patience_that_is_no_number_is_named(value, monkeypatch, capsys):
+    monkeypatch.setenv("WANDB_FINISH_TIMEOUT", value)
+    run(*FIT, code=2)
+    assert capsys.readouterr().err == (
+        "vae-zoo: error: WANDB_FINISH_TIMEOUT should be a number of seconds, or 0 for as long as "
+        f"it takes, got '{value}'\n"
+    )
+    assert not Path("runs").exists()
+
+
+def test_private_names_of_lightning_and_torch_that_are_no_more_are_noticed():
+    with pytest.raises(AttributeError, match="_iteration_based_training"):
+        count_epochs_once(SimpleNamespace(fit_loop=SimpleNamespace()))
+    with pytest.raises(AttributeError, match="_compiled_call_impl"):
+        Compiled().on_train_end(
+            None, SimpleNamespace(encoder=SimpleNamespace(), decoder=SimpleNamespace())
+        )
 
 
 def test_a_plateau_of_another_metric_goes_on_without_trust():
