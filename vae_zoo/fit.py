@@ -40,7 +40,14 @@ from vae_zoo.evaluation.parts import MEASURES
 from vae_zoo.evaluation.subject import Setting
 from vae_zoo.metrics_file import MetricsFile
 from vae_zoo.objectives import PenalizedLikelihood
-from vae_zoo.parser import ComplaintError, ConfigAction, Parser, config_path, import_only
+from vae_zoo.parser import (
+    ComplaintError,
+    ConfigAction,
+    Parser,
+    check_config,
+    config_path,
+    import_only,
+)
 from vae_zoo.preemption import preempted
 from vae_zoo.processor import prepare_processor
 from vae_zoo.profiler import NoProfiler
@@ -86,8 +93,7 @@ def main(arguments: Sequence[str]) -> None:
         run.check_links()
         if not run.last_checkpoint.is_file():
             raise FileNotFoundError(f"--resume {run.folder}: it has no {run.last_checkpoint}")
-        if "${" in run.config_file.read_text(encoding="utf-8", errors="replace"):
-            raise ValueError(f"{run.config_file} holds ${{…}}, which no fit has written there")
+        check_config(run)
         words[1:1] = ["--config", str(run.config_file)]
     with ExitStack() as stack:
         stack.push(_finish_wandb)
@@ -142,7 +148,7 @@ class CLI(LightningCLI):
             subclass_mode_data=True,
             auto_configure_optimizers=False,
             save_config_callback=None,
-            parser_kwargs={"parser_mode": "omegaconf+"},
+            parser_kwargs={"parser_mode": "omegaconf+", "allow_abbrev": False},
             args=list(words),
         )
 

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,7 +18,7 @@ from vae_zoo.catalogue import FAMILIES
 from vae_zoo.errors import check_form
 from vae_zoo.packaged import find
 from vae_zoo.plain_yaml import read_yaml, read_yaml_file
-from vae_zoo.runs import RESERVED
+from vae_zoo.runs import RESERVED, Run
 
 CALLBACKS = "lightning.pytorch.callbacks"
 PLATEAU = "lightning.pytorch.cli.ReduceLROnPlateau"  # torch's own, with what it watches
@@ -41,7 +41,7 @@ SECRET = re.compile("KEY|TOKEN|SECRET|PASS|CREDENTIAL", re.IGNORECASE)
 
 
 def import_only(trusted: Sequence[str]) -> None:
-    """Let no value name code but of the zoo, of torch's optimizers, and harmless callbacks of Lightning's.
+    """Let no value name code but of the zoo, torch's optimizers, and harmless callbacks.
 
     It holds for the whole process, and cannot be taken back.
 
@@ -60,6 +60,65 @@ def import_only(trusted: Sequence[str]) -> None:
         import_path_denylist=["*"],
         import_path_allowlist=[*families, "torch.optim", PLATEAU, *harmless, *trusted],
     )
+
+
+def check_config(run: Run) -> None:
+    """Refuse a run's config that would have the parser read files besides.
+
+    The parser takes the path of a config wherever it wants a class or a list. No fit writes one
+    there: paths are options of data, and of one's own parts.
+
+    Raises:
+        ValueError: It would, or holds what no fit has written.
+    """
+    if "${" in json.dumps(run.config, default=str):  # however it was written
+        raise ValueError(f"{run.config_file} holds ${{…}}, which no fit has written there")
+    for name in ("config", "ckpt_path", "resume", "trust", "print_config"):
+        if run.config.get(name) is not None:
+            raise ValueError(
+                f"{run.config_file}: {name} is no option of a run's config, got "
+                f"{run.config[name]!r:.80}: remove it"
+            )
+    check_form(run.config)
+    for key, value in run.config.items():
+        if key.partition(".")[0] in ("trainer", "model", "data"):
+            _check_values(run, value, key)
+
+
+def _check_values(run: Run, value: Any, key: str) -> None:
+    if isinstance(value, dict):
+        options = value.get("init_args")
+        for name, inner in value.items():
+            if inner is options and isinstance(options, dict):
+                inner = {k: v for k, v in options.items() if not _may_be_path(value, k, v)}
+            _check_values(run, inner, f"{key}.{name}")
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            _check_values(run, inner, f"{key}.{number}")
+    elif isinstance(value, str):
+        for folder in (Path(), run.folder):
+            path = folder / os.path.expanduser(value)  # noqa: PTH111 (Path's raises of ~nobody)
+            if os.path.exists(path) and not path.is_dir():  # noqa: PTH110 (of a long name)
+                raise ValueError(
+                    f"{run.config_file}: {key} names a file, {value:.80}, which no fit has written "
+                    "there"
+                )
+        try:
+            inner = read_yaml(value)
+        except ValueError:
+            return
+        if isinstance(inner, (dict, list)):
+            _check_values(run, inner, key)
+
+
+def _may_be_path(part: Mapping[str, Any], option: str, value: Any) -> bool:
+    """Whether an option of a class is a plain value that may be a file's path."""
+    if not isinstance(value, str):
+        return False
+    package, dot, rest = str(part.get("class_path")).partition(".")
+    if package == "vae_zoo" and rest.startswith("data."):
+        return option in ("path", "root", "labels")
+    return bool(dot) and package not in ("vae_zoo", "torch", "lightning")  # but one's own
 
 
 def _environment_variable(name: str, *default: str | None) -> str | None:
@@ -97,6 +156,9 @@ class ConfigAction(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
             )
         try:
             check_form(config)
+            for name in ("resume", "trust"):
+                if config.get(name) is not None:
+                    raise ValueError(f"{name} is given on the command line alone, as --{name}")
             for name in ("trainer", "model"):
                 if name in config and not isinstance(config[name], dict):
                     got = config[name]

@@ -146,6 +146,14 @@ HOSTILE = {
                 "init_args": {"dirpath": "elsewhere"},
             }
         ],
+        *[
+            [{"class_path": path, "init_args": {"mode": "min", "dirpath": "elsewhere"}}]
+            for path in (
+                "lightning.pytorch.callbacks.spike.SpikeDetection",
+                "SpikeDetection",
+                "lightning.pytorch.callbacks.SpikeDetection",
+            )
+        ],
     ],
     "trainer.logger": [
         {
@@ -472,3 +480,97 @@ def test_a_module_of_a_library_s_name_in_the_run_s_folder_is_not_imported(words,
     done = subprocess.run(words, cwd=run, capture_output=True, text=True)
     assert not (run / CALLED).exists()
     assert done.returncode == 0, done.stderr
+
+
+def test_callbacks_of_lightning_that_write_nowhere_go_on_without_trust(empty_folder):
+    options = {
+        "EarlyStopping": {"monitor": "val/loss", "patience": 9},
+        "EMAWeightAveraging": {"decay": 0.9},
+        "GradientAccumulationScheduler": {"scheduling": {"0": 1}},
+        "ModelSummary": {},
+        "RichProgressBar": {"leave": True},
+        "StochasticWeightAveraging": {"swa_lrs": 0.1, "device": None},
+        "Timer": {"duration": "01:00:00:00", "interval": "step"},
+        "DeviceStatsMonitor": {"cpu_stats": False},
+    }
+    callbacks = [{"class_path": name, "init_args": given} for name, given in options.items()]
+    callbacks.append({"class_path": "vae_zoo.callbacks.Pictures"})
+    Path("c.yaml").write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks}}))
+    words = (*FIT, "-c", "c.yaml", "--trainer.logger=false", "--trainer.enable_progress_bar=true")
+    assert code(*words) == 0
+    [run] = Path("runs/a").iterdir()
+    assert code("fit", "--resume", run, "--trainer.max_epochs", "2") == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("config", "secret"),
+        ("ckpt_path", "secret"),
+        ("resume", "secret"),
+        ("trust", "evil"),
+        ("data", "secret"),
+        ("data", "{}"),
+        ("model.encoder", "{}"),
+        ("model.encoder", "../../../secret"),  # seen from the config itself
+        ("model.encoder", {"class_path": "vae_zoo.networks.MLP", "init_args": {"hidden": "{}"}}),
+        ("model.encoder", {"class_path": "MLP", "init_args": {"hidden": "{}"}}),
+        ("model.encoder", {"init_args": {"hidden": "{}"}}),
+        ("model.optimizer", "{}"),
+        ("trainer.callbacks", ["{}"]),
+        ("trainer.callbacks", "['{}']"),
+        ("trainer.logger", "{}"),
+    ],
+    ids=str,
+)
+def test_a_run_s_config_has_no_file_read_besides(key, value, run, capsys):
+    secret = Path("secret").absolute()
+    secret.write_text("hush\n")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    *above, name = key.split(".")
+    block = config[above[0]] if above else config
+    block[name] = json.loads(json.dumps(value).replace("{}", str(secret)))
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    assert code("fit", "--resume", run, "--trainer.max_epochs", "2") == 2
+    said = capsys.readouterr()
+    assert f"{run / 'config.yaml'}: {key}" in said.err
+    assert "hush" not in said.out + said.err
+
+
+def test_no_variable_of_the_environment_is_read_for_a_run_s_config(run, capsys):
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("name: a", r'name: "\x24{oc.env:HOME}"'))
+    assert code("fit", "--resume", run, "--trainer.max_epochs", "2") == 2
+    assert "config.yaml holds ${…}, which no fit has written there" in capsys.readouterr().err
+
+
+def test_what_is_null_and_the_files_of_data_are_taken(run):
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config |= dict.fromkeys(("config", "ckpt_path", "resume", "trust"))
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    assert code("validate", "--resume", run) == 0
+    np.save("x.npy", np.random.default_rng(0).integers(0, 255, (99, 1, 8, 8)).astype(np.uint8))
+    data = (
+        "--data",
+        "Files",
+        "--data.path=x.npy",
+        "--data.batch_size=16",
+        "--model.likelihood",
+        "Normal",
+    )
+    words = [word for word in FIT if word not in ("--model.condition", "OneHot")]
+    assert code(*words, "--name", "b", *data, "--trainer.logger", "false") == 0
+    [new] = Path("runs/b").iterdir()
+    assert code("validate", "--resume", new) == 0
+
+
+def test_resume_is_given_in_full_and_on_the_command_line_alone(run, capsys):
+    assert code(*FIT, "--resum", run) == 2
+    assert "resum: there is no such option. Did you mean resume?" in capsys.readouterr().err
+    assert code(*FIT, "--model.latent", "3") == 2
+    for name in ("resume", "trust"):
+        Path("c.yaml").write_text(f"{name}: {run}")
+        assert code(*FIT, "-c", "c.yaml") == 2
+        said = f"c.yaml: {name} is given on the command line alone, as --{name}"
+        assert said in capsys.readouterr().err
+    assert [*Path("runs/a").iterdir()] == [run]
