@@ -38,7 +38,8 @@ class WholeCheckpoints(TorchCheckpointIO):
         content = super().load_checkpoint(path, *args, **kwargs)
         now = Path(os.path.realpath(path))  # as Lightning names it
         for state in content.get("callbacks", {}).values():
-            before = Path(state["best_model_path"]) if "best_model_path" in state else now
+            written = state.get("best_model_path") if isinstance(state, dict) else None
+            before = Path(written) if isinstance(written, str) else now
             if before.name == now.name and before != now:  # of what wrote this file, elsewhere
                 folders = str(before.parent), str(now.parent)
                 content["callbacks"] = _moved(content["callbacks"], *folders)
