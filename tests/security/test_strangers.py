@@ -147,7 +147,7 @@ HOSTILE = {
             }
         ],
         *[
-            [{"class_path": path, "init_args": {"mode": "min", "dirpath": "elsewhere"}}]
+            [{"class_path": path, "init_args": {"exclude_batches_path": "elsewhere"}}]
             for path in (
                 "lightning.pytorch.callbacks.spike.SpikeDetection",
                 "SpikeDetection",
