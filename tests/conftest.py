@@ -1,7 +1,7 @@
 """What every test starts from: fixed noise, and a trainer that prints and writes nothing."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +37,18 @@ def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
         enable_progress_bar=False,
         logger=False,
     )
+
+
+@pytest.fixture(scope="module")
+def folder_of_the_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty folder, without W&B, that all tests of a file work in."""
+    folder = tmp_path_factory.mktemp("file")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "path", [*sys.path])
+        patch.setattr(sys, "argv", ["vae-zoo"])
+        patch.setenv("WANDB_MODE", "disabled")
+        yield folder
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ every error by the fuzzer, too.
 
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -875,25 +874,18 @@ def cases():
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(folder_of_the_file):
     """The current folder, with a trained run and some files."""
-    folder = tmp_path_factory.mktemp("place")
+    words = "fit -c base --name a --scorecard false --trainer.max_epochs 1"
+    words += " --trainer.limit_train_batches 2 --trainer.accelerator cpu"
+    words += " --trainer.logger false --trainer.enable_progress_bar false"
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "path", [*sys.path])
-        patch.setattr(sys, "argv", ["vae-zoo"])
-        patch.setenv("WANDB_MODE", "disabled")
         patch.setenv("WANDB_RUN_ID", "x")
-        words = "fit -c base --name a --scorecard false --trainer.max_epochs 1"
-        words += " --trainer.limit_train_batches 2 --trainer.accelerator cpu"
-        words += " --trainer.logger false --trainer.enable_progress_bar false"
         assert code(words) == 0
-        patch.delenv("WANDB_RUN_ID")
-        Path("empty").mkdir()
-        Path("corrupt.ckpt").write_bytes(b"no checkpoint")
-        np.save("small.npy", np.zeros((3, 2, 2), np.uint8))
-        np.savez("there.npz", x=1)
-        yield
+    Path("empty").mkdir()
+    Path("corrupt.ckpt").write_bytes(b"no checkpoint")
+    np.save("small.npy", np.zeros((3, 2, 2), np.uint8))
+    np.savez("there.npz", x=1)
 
 
 def code(words):

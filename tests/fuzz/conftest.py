@@ -4,7 +4,6 @@
 """
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -46,14 +45,9 @@ parameters:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(folder_of_the_file):
     """The current folder, with a trained run, ``runs/a/x``, and a sweep that waits, ``runs/s``."""
-    folder = tmp_path_factory.mktemp("place")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "path", [*sys.path])
-        patch.setattr(sys, "argv", ["vae-zoo"])
-        patch.setenv("WANDB_MODE", "disabled")
         patch.setenv("WANDB_RUN_ID", "x")
         ends_well(*SMALL, keep=True)
         Path("s.yaml").write_text(SWEEP)
@@ -61,4 +55,4 @@ def place(tmp_path_factory):
         source = Source.read(Path("s.yaml"))
         with Queue(Path("runs/s/sweep.db"), "s", source.search) as queue:
             queue.add(source.given)
-        yield folder
+        yield folder_of_the_file
