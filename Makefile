@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint bench pages pictures bench-regularizers bench-peers
+.PHONY: help install demo experiments test test-slow lint bench pages pictures bench-regularizers bench-peers
 
 help:  ## Show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 25
@@ -19,6 +19,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: install  ## Sweep the divergences on scikit-learn's digits, and compare them
 	$(BIN)/vae-zoo sweep sweeps/divergences.yaml --name demo -j 2
 	$(BIN)/vae-zoo compare runs/demo
+
+experiments: install  ## Ask the questions of docs/experiments.md again: 30 minutes
+	$(BIN)/python docs/experiments
 
 test: install  ## Run the tests
 	$(BIN)/python -m pytest -m "not slow" -n 2
