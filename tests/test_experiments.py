@@ -1,35 +1,157 @@
-"""The page of experiments: each section asks, shows and answers, and its numbers are its tables'."""
+"""The page of experiments: sections are whole, and no answer has a number that its tables lack."""
 
+import importlib.util
 import re
 import shlex
+import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from sections import sections
+import report
+from sections import Section, sections
+
+from vae_zoo.packaged import find
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "experiments"
 SECTIONS = list(sections((ROOT / "docs" / "experiments.md").read_text()))
-WORDS = [[shlex.split(command) for command in section.commands] for section in SECTIONS]
-PARTS = (
-    "**Theory.** ",
-    "```bash\n",
-    "<!-- end -->",
-    "![",
-    "**Answer.** ",
-    "**What it does not show.** ",
-)
+EACH = pytest.mark.parametrize("section", SECTIONS, ids=lambda each: each.title.split(".")[0])
+HEADINGS = ("**Theory.** ", "```bash\n", "<!-- end -->", "![", "**Answer.** ", "**What it does ")
+PAGE = """# Experiments
+
+## 1. How many?
+
+**Theory.** None.
+
+```bash
+vae-zoo sweep beta -j 2   # 9 s
+python docs/experiments/count.py
+```
+
+<!-- count -->
+<!-- end -->
+
+**Answer.** There are 3, of −1.24 ± 0.10 nats; 1,500 of 7.
+
+**What it does not show.** 8.
+"""
 
 
-@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title.split(".")[0])
-def test_a_section_has_all_its_parts_and_no_number_that_its_tables_lack(section):
-    places = [section.text.find(part) for part in PARTS]
-    assert places == sorted(places) and places[0] >= 0, dict(zip(PARTS, places, strict=True))
-    assert "<!-- end -->\n<!--" not in section.text and section.tables.strip()
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """A page of one section, in place of the real one."""
+    file = tmp_path / "experiments.md"
+    file.write_text(PAGE)
+    monkeypatch.setattr(report, "PAGE", file)
+    return file
+
+
+@pytest.fixture
+def runner(page, monkeypatch):
+    """The program that runs the sections, over that page."""
+    spec = importlib.util.spec_from_file_location("runner", FOLDER / "__main__.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "PAGE", page)
+    monkeypatch.chdir(page.parent)
+    return module
+
+
+@EACH
+def test_a_section_has_all_its_parts_in_their_order(section):
+    places = [section.text.find(part) for part in HEADINGS]
+    assert min(places) >= 0
+    assert places == sorted(places)
+    assert section.tables.strip()
+    for name in re.findall(r"\]\((experiments/\w+\.png)\)", section.text):
+        assert (ROOT / "docs" / name).is_file()
+
+
+@EACH
+def test_a_number_of_an_answer_stands_in_a_table_beside_it(section):
+    assert section.answer.strip()
     assert section.unfounded() == []
 
 
-@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title.split(".")[0])
-def test_every_command_was_timed(section):
+@EACH
+def test_every_command_of_a_section_is_there_and_was_timed(section):
     block = re.search(r"```bash\n(.*?)```", section.text, re.DOTALL)[1]
-    assert all(re.search(r"  # (\d+ min )?\d+ s$", line) for line in block.splitlines()), block
+    for line in block.splitlines():
+        assert re.search(r" # (\d+ min )?\d+ s$", line), line
+    for words in map(shlex.split, section.commands):
+        if words[:2] == ["vae-zoo", "sweep"]:
+            assert Path(find("sweeps", words[2])).is_file()
+        elif words[0] == "python":
+            assert (ROOT / words[1]).is_file()
+        else:
+            assert words[0] == "vae-zoo"
+
+
+def test_every_program_has_a_section():
+    parts = {"report", "sections", "__main__"}
+    programs = {Path(shlex.split(each.commands[-1])[1]).stem for each in SECTIONS}
+    assert {file.stem for file in FOLDER.glob("*.py")} == programs | parts
+
+
+def test_a_table_is_put_into_its_place(page, capsys):
+    for count in ("3", "4"):
+        report.show("count", pd.DataFrame({"what | which": ["a_b"], "how many": [count]}))
+        assert (
+            "<!-- count -->\n| what \\| which | how many |\n| --- | ---: |\n"
+            f"| a\\_b | {count} |\n<!-- end -->"
+        ) in page.read_text()
+    assert "a_b" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="no place <!-- sum -->"):
+        report.show("sum", pd.DataFrame({"x": ["1"]}))
+
+
+def test_a_summary_is_the_mean_and_standard_error_of_each_group():
+    runs = pd.DataFrame(
+        {
+            "weight": [2.0, 2.0, 0.5, 0.5],
+            "elbo": [-1.0, -3.0, -10.0, -10.0],
+            "kl": [1.0, 2.0, None, None],
+        }
+    )
+    table = report.summary(runs, "weight", {"ELBO": "elbo", "rate": "kl"})
+    assert table.columns.tolist() == ["weight", "ELBO", "rate"]
+    assert table["weight"].tolist() == ["0.5", "2"]
+    assert table["ELBO"].tolist() == ["−10.0 ± 0.0", "−2.0 ± 1.0"]
+    assert table["rate"].tolist() == ["–", "1.50 ± 0.50"]
+
+
+def test_numbers_of_an_answer_that_no_table_rounds_to_are_named():
+    filled = PAGE.replace(
+        "<!-- count -->\n", "<!-- count -->\n| -1.2371 | 0.1004 | 1500 | 3.01 |\n"
+    )
+    (section,) = sections(filled)
+    assert section.unfounded() == ["7"]
+    assert Section.of("", filled.replace("of 7", "of 3.0")).unfounded() == []
+    assert Section.of("", filled.replace("of 7", "of 3.02")).unfounded() == ["3.02"]
+    assert Section.of("", PAGE).unfounded() == ["3", "−1.24", "0.10", "1,500", "7"]
+
+
+def test_commands_are_run_as_they_stand_and_timed_where_their_runs_are_new(
+    runner, page, monkeypatch, capsys
+):
+    ran = []
+    monkeypatch.setattr(runner.subprocess, "run", lambda words, **_: ran.append(words))
+    monkeypatch.setattr(sys, "argv", ["experiments"])
+    Path("runs/beta").mkdir(parents=True)
+    assert runner.main() == 1  # for the numbers of the answer
+    assert ran == [["vae-zoo", "sweep", "beta", "-j", "2"], ["python", "docs/experiments/count.py"]]
+    assert "count.py                    # 0 s\n" in page.read_text()
+    assert "vae-zoo sweep beta -j 2   # 9 s\n" in page.read_text()
+    assert "1. How many?: its answer has 3, −1.24" in capsys.readouterr().out
+    Path("runs/beta").rmdir()
+    runner.main()
+    assert "vae-zoo sweep beta -j 2                             # 0 s\n" in page.read_text()
+
+
+def test_a_section_that_is_not_there_is_named(runner, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["experiments", "counts"])
+    with pytest.raises(SystemExit) as end:
+        runner.main()
+    assert end.value.code == 2
+    assert "no section has a program counts" in capsys.readouterr().err

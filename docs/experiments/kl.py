@@ -2,13 +2,13 @@
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from report import estimates, save, show
 from scipy.stats import norm
-from scipy.stats.distributions import rv_frozen as Frozen
 
 from vae_zoo.comparison.style import minus
 from vae_zoo.pictures.chart import PALETTE, new_figure
@@ -43,16 +43,18 @@ def binned_kl(width: float) -> float:
     return discrete_kl(*(np.array([mass(d, *each) for each in pairwise(edges)]) for d in (Q, P)))
 
 
-def mass(d: Frozen, low: float, high: float) -> float:
+def mass(d: Any, low: float, high: float) -> float:
     """P(low < z < high), from above in the upper half: one minus a number near one is all noise."""
-    below = high <= d.mean()
-    return float(d.cdf(high) - d.cdf(low) if below else d.sf(low) - d.sf(high))
+    if high <= d.mean():
+        return float(d.cdf(high) - d.cdf(low))
+    return float(d.sf(low) - d.sf(high))
 
 
 def exact_kl() -> float:
     """KL of the two normals: ½[s²/s₀² + (m-m₀)²/s₀² - 1 - ln(s²/s₀²)]."""
     ratio = (Q.std() / P.std()) ** 2
-    return 0.5 * (ratio + ((Q.mean() - P.mean()) / P.std()) ** 2 - 1.0 - math.log(ratio))
+    distance = ((Q.mean() - P.mean()) / P.std()) ** 2
+    return float(0.5 * (ratio + distance - 1.0 - math.log(ratio)))
 
 
 def sampled_kl(samples: int, draws: int, generator: np.random.Generator) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 SLOW = "Not in `make experiments`"
 COMMENT = re.compile(r"\s+# .*$")  # the time that a command took
-NUMBER = re.compile(r"(?<![\w.])[−-]?\d[\d,]*(?:\.\d+)?(?![\w])")
+NUMBER = re.compile(r"(?<![\w.])[−-]?\d+(?:,\d{3})*(?:\.\d+)?(?!\w)")
 
 
 class Section(NamedTuple):
