@@ -62,7 +62,7 @@ def row(run: Run) -> dict[str, Any]:
     seen = data["init_args"].get("quadrants")
     right, wrong = scores(run), scores(run, "_shuffled")
     return {
-        "seen": f"{seen} of 4 quadrants" if seen else "2 digits of a string",
+        "seen": f"{seen} of 4 quadrants" if seen else "a string of 2 digits",
         "model": MANY if run.config["model"]["latent_dim"] else ONE,
         "seed": run.config["seed_everything"],
         "run": run,

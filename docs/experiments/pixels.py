@@ -34,15 +34,20 @@ def main() -> None:
     torch.manual_seed(0)
     rows = [row for kind in ("binary", "grey") for row in outcomes(kind)]
     show("sequences pixels", pd.DataFrame(rows))
-    figure = new_figure(7.6, 4.2)
+    figure = new_figure(7.6, 2.9)
     draw_images(figure.subplots())
     save("pixels", figure)
+
+
+def runs(kind: str) -> pd.DataFrame:
+    """The runs of a sweep, in the same order for all kinds."""
+    return compare(f"runs/likelihoods_{kind}").sort_values(["group", "seed"])
 
 
 def outcomes(kind: str) -> list[dict[str, str]]:
     """What each likelihood of digits leads to: numbers that do not depend on it, over its seeds."""
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
-    for _, run in compare(f"runs/likelihoods_{kind}").iterrows():
+    for _, run in runs(kind).iterrows():
         model, data, _ = load(run["folder"])
         x, _ = examples(model, data, "test")
         train = data.splits.train.x
@@ -50,28 +55,29 @@ def outcomes(kind: str) -> list[dict[str, str]]:
         name, variance = likelihood_of(model)
         scores = {
             "σ²": variance,
-            "eigenvalues above σ²": directions(train, variance),
+            "eigenvalues above σ²": math.nan
+            if math.isnan(variance)
+            else directions(train, variance),
             "squared error": squared_error(x, model.reconstruct(x)).mean().item(),
-            "rate, nats": run["kl"],
+            "rate, nats": round(run["kl"], 2),
             "FID of samples": run["score/fid/samples"],
             "linear probe, %": 100 * run["score/linear_probe"],
         }
         found.setdefault((kind, name), []).append(scores)
-    found[kind, "the mean of all"] = [{"squared error": mean}]
+    found[kind, "training images themselves"] = [{"FID of samples": run["score/fid/train"]}]
+    found[kind, "the mean of all, no code"] = [{"squared error": mean}]
     headings = list(scores)
-    columns = {
-        heading: estimates(
-            [
-                [row[heading] for row in rows if not math.isnan(row.get(heading, math.nan))]
-                for rows in found.values()
-            ]
-        )
-        for heading in headings
-    }
+    columns = {h: estimates([_values(rows, h) for rows in found.values()]) for h in headings}
     return [
         {"digits": kind, "likelihood": name} | {h: columns[h][i] for h in headings}
         for i, (kind, name) in enumerate(found)
     ]
+
+
+def _values(rows: list[dict[str, float]], heading: str) -> list[float]:
+    """Those of a heading; where no seed changes them, they have no error."""
+    values = [row[heading] for row in rows if not math.isnan(row.get(heading, math.nan))]
+    return values[:1] if len(set(values)) == 1 else values
 
 
 def likelihood_of(model: VAE) -> tuple[str, float]:
@@ -88,7 +94,7 @@ def draw_images(axes: Axes) -> None:
     """Draw grey test images, what becomes of them, and samples, for each likelihood."""
     bands: list[Tensor] = []
     labels = ["data"]
-    table = compare("runs/likelihoods_grey")
+    table = runs("grey")
     for folder in table[table["seed"] == 0]["folder"]:
         model, data, _ = load(folder)
         x, _ = examples(model, data, "test", 2 * SHOWN)

@@ -92,7 +92,11 @@ def code_lengths(texts: pd.DataFrame) -> pd.DataFrame:
             with torch.no_grad():
                 bounds = importance_sampling(model, x, x.new_zeros(len(x), 0), SAMPLES)
             gaps.append((bounds.importance_sampling - bounds.elbo).mean().item())
-        rows[f"VAE, {name}"] = [runs["bits_per_dimension"].tolist(), runs["kl"].tolist(), gaps]
+        rows[f"VAE, {name}"] = [
+            runs["bits_per_dimension"].tolist(),
+            runs["kl"].round(2).tolist(),
+            gaps,
+        ]
     headings = ("bits per character", "rate, nats", "log p(x) - ELBO, nats")
     columns = [estimates([row[i] for row in rows.values()]) for i in range(len(headings))]
     return pd.DataFrame({"model": [*rows], **dict(zip(headings, columns, strict=True))})
@@ -133,7 +137,7 @@ def draw_positions(axes: Axes, losses: dict[str, np.ndarray]) -> None:
         style = "-" if OWN in name else "--"
         steps = np.arange(1, rows.shape[1] + 1)
         axes.plot(steps, rows.mean(0), style, color=color, label=name, linewidth=1.2)
-    axes.set(xscale="log", xlabel="position in the window", ylabel="-log p of a character, nats")
+    axes.set(xlabel="position in the window", ylabel="-log p of a character, nats")
     axes.legend(frameon=False)
 
 
