@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from report import save, show, summary
 from torch import Tensor
+from torch.nn.functional import pad
 
 import vae_zoo
 from vae_zoo.comparison.style import minus
@@ -85,7 +86,7 @@ def picture(runs: pd.DataFrame, collapse: float) -> Figure:
     lines(left, runs, ["rate", "I(x; z)"], "nats")
     lines(middle, runs, ["ELBO", "log p(x), AIS"], "nats")
     lines(right, runs, ["FID, samples", "FID, reconstructions"], "FID")
-    left.set_yscale("symlog", linthresh=0.1)
+    left.set_yscale("log")
     right.set_yscale("log")
     for axes in (left, middle, right):
         axes.axvline(collapse, color="black", linewidth=1, linestyle=":", label="collapse, exact")
@@ -94,8 +95,8 @@ def picture(runs: pd.DataFrame, collapse: float) -> Figure:
     panels = below.subplots(1, len(seeds))
     for axes, folder, weight in zip(panels, seeds["folder"], seeds["weight"], strict=True):
         axes.imshow(squares(folder), cmap="gray_r", vmin=0, vmax=1)
-        axes.set(xticks=[], yticks=[], xlabel=f"weight {weight:g}")
-    below.suptitle("samples from the prior, seed 0", fontsize=9)
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(f"samples, {weight:g}", fontsize=9)
     return figure
 
 
@@ -112,7 +113,7 @@ def squares(folder: str) -> np.ndarray:
     """Decode samples of a run's prior, in a square."""
     model = vae_zoo.load(folder).model
     torch.manual_seed(0)
-    images = model.sample(SIDE**2)[:, 0]
+    images = pad(model.sample(SIDE**2)[:, 0], (1, 1, 1, 1))
     _, height, width = images.shape
     rows = images.view(SIDE, SIDE, height, width).transpose(1, 2)
     found: np.ndarray = rows.reshape(SIDE * height, SIDE * width).numpy()
