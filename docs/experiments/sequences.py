@@ -112,7 +112,7 @@ def positions(texts: pd.DataFrame) -> dict[str, np.ndarray]:
         q = model.encode(x, x.new_zeros(len(x), 0))
         likelihood: Any = model.likelihood
         features = model.decoder(q.sample(), x.new_zeros(len(x), 0))
-        for name, of_code in ((OWN, features), (OTHER, features.roll(1, dims=0))):
+        for name, of_code in ((OWN, features), (OTHER, features.roll(len(x) // 2, dims=0))):
             losses = token_losses(likelihood, of_code, x.argmax(-1)).mean(0)
             found.setdefault(f"{run['regularizer']}, {name}", []).append(losses.numpy())
     return {name: np.stack(rows) for name, rows in found.items()}
