@@ -67,6 +67,7 @@ def main() -> None:
     torch.manual_seed(0)
     texts = compare("runs/text").sort_values(["regularizer", "seed"])
     show("sequences text", code_lengths(texts))
+    torch.manual_seed(0)  # whatever was drawn before
     losses = positions(texts)
     show("sequences positions", by_range(losses))
     figure = new_figure(7.0, 4.2)
