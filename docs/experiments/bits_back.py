@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import constriction  # type: ignore[import-untyped]
+import constriction
 import numpy as np
 import torch
 from torch import Tensor
@@ -117,3 +117,13 @@ def lengths(model: VAE, images: Tensor, width: float, seed: int) -> tuple[float,
     if not (torch.equal(decoded, images) and np.array_equal(left, words)):
         raise ArithmeticError(f"with bins of {width:g}, what was decoded is not what was coded")
     return found
+
+
+def length_on_chance(model: VAE, images: Tensor, width: float, seed: int) -> float:
+    """Bits that an image adds with bits back to a stack of its own, of pure chance."""
+    generator, added = np.random.default_rng(seed), []
+    for image in images:
+        words = generator.integers(1, 2**32, size=BORROWED, dtype=np.uint32)
+        coder = BitsBack(model, width, words)
+        added.append(code_length(image[None], coder, coder.push))
+    return float(np.mean(added))

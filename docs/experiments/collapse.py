@@ -58,7 +58,8 @@ def threshold(x: Tensor) -> float:
     """
     pixels = x.flatten(1).double()
     pixels = pixels[:, pixels.var(dim=0) > 0]
-    return torch.linalg.eigvalsh(torch.corrcoef(pixels.T))[-1].item()
+    largest: float = torch.linalg.eigvalsh(torch.corrcoef(pixels.T))[-1].item()
+    return largest
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from bits_back import lengths
+from bits_back import length_on_chance, lengths
 from collapse import coin_log_likelihood
 from matplotlib.axes import Axes
 from report import estimates, save, show, summary
@@ -28,7 +28,13 @@ SURGERY = {
     "KL(q(z)‖p), test": "test/aggregate_kl",
 }
 NAIVE = {"without": "naive"}
-BITS = {"−ELBO / ln 2": "bits", "with bits back": "back", **NAIVE, "−log₂ p(x), AIS": "ais bits"}
+BITS = {
+    "−ELBO / ln 2": "bits",
+    "bits back, from chance": "chance",
+    "bits back, in a row": "back",
+    **NAIVE,
+    "−log₂ p(x), AIS": "ais bits",
+}
 
 
 def exchange(rate: list[float], distortion: list[float]) -> list[float]:
@@ -53,8 +59,9 @@ def measured(folder: str, seed: int) -> dict[str, float]:
         scores = elbo.compute() | surgery.compute()
         found |= {f"{name}/{key}": score.value for key, score in scores.items()}
     back, naive = lengths(model, data.splits.test.x, FINE, seed)
+    chance = length_on_chance(model, data.splits.test.x, FINE, seed)
     bits = -found["test/elbo"] / math.log(2)
-    return found | {"bits": bits, "back": back, "naive": naive}
+    return found | {"bits": bits, "chance": chance, "back": back, "naive": naive}
 
 
 def main() -> None:
@@ -113,12 +120,16 @@ def draw_plane(axes: Axes, runs: pd.DataFrame) -> None:
         means = runs.groupby("weight")[[f"{split}/kl", f"{split}/reconstruction"]].mean()
         axes.plot(*means.to_numpy().T, color=color, marker=marker, markersize=4, label=split)
     for weight, (rate, distortion) in zip(means.index, means.to_numpy(), strict=True):
-        axes.annotate(f"{weight:g}", (rate, distortion), (4, 4), textcoords="offset points")
-    rates = np.array([0.0, means.to_numpy()[:, 0].max()])
-    for total in range(15, 70, 5):
+        axes.annotate(
+            f"{weight:g}", (rate, distortion), (1, 5), textcoords="offset points", rotation=45
+        )
+    rates = np.array([0.0, 1.15 * means.to_numpy()[:, 0].max()])
+    for total in range(15, 85, 5):
         axes.plot(rates, total - rates, color=GREY, linewidth=0.8, zorder=0)
     top = runs[["train/reconstruction", "test/reconstruction"]].to_numpy().max()
-    axes.set(ylim=(0, 1.1 * top), xlabel="rate, nats", ylabel="distortion, nats")
+    axes.set(
+        xlim=(-2, rates[1]), ylim=(0, 1.1 * top), xlabel="rate, nats", ylabel="distortion, nats"
+    )
     axes.legend(frameon=False, title="grey: one ELBO")
 
 
