@@ -20,7 +20,7 @@ def test_the_entropy_is_that_of_the_density_of_the_data():
     data = Ring()
 
     def integrand(radius):
-        log_density = data.log_likelihood(torch.tensor([[radius, 0.0]]).double()).item()
+        log_density = data.log_likelihood(torch.tensor([[radius, 0.0]], dtype=torch.double)).item()
         return -2 * math.pi * radius * math.exp(log_density) * log_density
 
     assert ring.entropy() == pytest.approx(quad(integrand, 1 + 1e-9, 2.2)[0], abs=1e-6)

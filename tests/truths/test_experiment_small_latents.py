@@ -59,7 +59,7 @@ def test_an_autoencoder_that_is_pca_is_given_the_noise_of_the_best_linear_vae():
     likelihood = partial(NormalLikelihood, variance=0.25)
     parts = {"encoder": affine, "decoder": affine, "posterior": Deterministic}
     model = VAE((4,), 2, NoRegularizer(), likelihood=likelihood, **parts)
-    x, test = data.splits.train.x, data.splits.test.x[:1000]
+    x, test = data.splits.train.x, data.splits.test.x
     variances, axes = small_latents.components(x.double().numpy())
     axes = torch.from_numpy(axes[:, :2].copy()).float()
     with torch.no_grad():
@@ -76,5 +76,5 @@ def test_an_autoencoder_that_is_pca_is_given_the_noise_of_the_best_linear_vae():
         2 * np.log(2 * np.pi * 0.25) + (variances[2:].sum() + (s2 * variances[:2]).sum()) / 0.5
     )
     elbo = -distortion - 0.5 * (s2 - s2.log()).sum()
-    assert bounds.elbo.mean().item() == pytest.approx(elbo.item(), abs=0.06)
+    assert bounds.elbo.mean().item() == pytest.approx(elbo.item(), abs=0.08)
     assert bounds.elbo.mean() < bounds.importance_sampling.mean() < truth + 0.01
