@@ -34,7 +34,6 @@ OF_RUNS = {
     "rate": "kl",
     "KL(q(z)‖p)": "score/aggregate_kl",
     "FID": "score/fid/samples",
-    "s an epoch": "score/epoch_seconds",
 }
 OF_ENCODERS = {
     "rate under N(0, I)": "fixed",
@@ -147,7 +146,7 @@ def main() -> None:
     runs = compare(RUNS)
     runs["prior"] = runs["prior"].str.split().str[0]
     usual = runs[runs["prior"] == "StandardNormal"].set_index("seed")["elbo"]
-    runs["gain"] = runs["elbo"] - runs["seed"].map(usual)
+    runs["gain"] = (runs["elbo"] - runs["seed"].map(usual)).where(runs["prior"] != "StandardNormal")
     runs["prior"] = pd.Categorical(runs["prior"].map(NAMES), [*NAMES.values()], ordered=True)
     show("learned_priors all", summary(runs, "prior", OF_RUNS))
     loaded = {row.folder: load(row.folder) for row in runs.itertuples()}
