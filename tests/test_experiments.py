@@ -75,10 +75,7 @@ def test_a_number_of_an_answer_stands_in_a_table_beside_it(section):
 
 
 @EACH
-def test_every_command_of_a_section_is_there_and_was_timed(section):
-    block = re.search(r"```bash\n(.*?)```", section.text, re.DOTALL)[1]
-    for line in block.splitlines():
-        assert re.search(r" # (\d+ min )?\d+ s$", line), line
+def test_every_command_of_a_section_is_there(section):
     for words in map(shlex.split, section.commands):
         if words[:2] == ["vae-zoo", "sweep"]:
             assert Path(find("sweeps", words[2])).is_file()
