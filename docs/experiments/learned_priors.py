@@ -29,7 +29,7 @@ NAMES = {
 OF_RUNS = {
     "ELBO": "elbo",
     "above N(0, I)": "gain",
-    "log p(x) ≥": "score/importance_sampling",
+    "log p(x) ≥, K = 500": "score/importance_sampling",
     "distortion": "reconstruction",
     "rate": "kl",
     "KL(q(z)‖p)": "score/aggregate_kl",

@@ -19,6 +19,7 @@ from vae_zoo.pictures.chart import new_figure
 from vae_zoo.runs import Run, find_runs
 from vae_zoo.scorecard import ScoreCard
 
+PIXELS = 64  # of an image
 MOST = 1000  # examples of a score card
 ONE, MANY = "regression", "conditional VAE"
 DRAWS = 10  # of each string
@@ -65,6 +66,7 @@ def row(run: Run) -> dict[str, Any]:
         "seen": f"{seen} of 4 quadrants" if seen else "a string of 2 digits",
         "model": MANY if run.config["model"]["latent_dim"] else ONE,
         "seed": run.config["seed_everything"],
+        "hidden": PIXELS * (4 - seen) // 4 if seen else PIXELS,
         "run": run,
         "lost": right["importance_sampling"] - wrong["importance_sampling"],
         **right,
@@ -81,11 +83,13 @@ def likelihoods(table: pd.DataFrame) -> pd.DataFrame:
     """Log p(x | c) of both models, and what the condition of another example costs."""
     wide = table.pivot(index=["seen", "seed"], columns="model")
     likelihood, elbo, lost = (wide[part] for part in ("importance_sampling", "elbo", "lost"))
+    gain = likelihood[MANY] - likelihood[ONE]
     columns = {
         "regression, exact": likelihood[ONE],
         "VAE, ELBO": elbo[MANY],
         "VAE, importance sampling": likelihood[MANY],
-        "gain": likelihood[MANY] - likelihood[ONE],
+        "gain": gain,
+        "of a hidden pixel": gain / wide["hidden"][MANY].astype(float),
         "regression, shuffled, loses": lost[ONE],
         "VAE, shuffled, loses": lost[MANY],
     }

@@ -24,6 +24,7 @@ POINTS, SAMPLES, DRAWN = 1000, 500, 20_000  # of the test split, of q, and of th
 REACH, SIDE = 5.0, 201  # of the grid over z that integrates p(x | z) p(z)
 RADII = (0.1, 0.5, 1.0, 1.5, 2.0, 2.5)  # circles of z that are drawn
 CIRCLE = 2.0  # that whose way around the middle is counted
+NEAR, FAR = 0.5, 2.5  # those whose decoded radii are tabled
 NAMES = {"PenalizedLikelihood": "KL", "ImportanceWeighted": "IWAE, K = 10"}
 
 
@@ -49,6 +50,19 @@ def turns(path: Tensor) -> float:
     """How often a closed path of ``(N, 2)`` goes around the origin: its winding number."""
     angles = np.unwrap(torch.atan2(path[:, 1], path[:, 0]).numpy())
     return abs(float(angles[-1] - angles[0])) / (2 * math.pi)
+
+
+def radius(path: Tensor) -> float:
+    """Mean distance of a path of ``(N, 2)`` from the origin."""
+    return float(path.norm(dim=1).mean())
+
+
+def least_loss(share: float) -> float:
+    """Nats that a model loses at the least, of whose samples a share lies where no data do.
+
+    That is all where the others are distributed as the data are.
+    """
+    return -math.log1p(-share)
 
 
 def unconditioned(x: Tensor) -> Tensor:
@@ -82,6 +96,7 @@ def measure(folder: str) -> dict[str, float]:
     bounds = importance_sampling(model, x, unconditioned(x), SAMPLES)
     z = torch.randn(DRAWN, 2)
     drawn = model.decode(z, unconditioned(z)).sample().norm(dim=1)
+    within = (drawn < 1).double().mean().item()
     return {
         "sigma": model.likelihood.log_scale.exp().item(),  # type: ignore[operator]
         "sampled": bounds.importance_sampling.mean().item(),
@@ -89,9 +104,19 @@ def measure(folder: str) -> dict[str, float]:
         "exact": exact.mean().item(),
         "truth": truth.mean().item(),
         "lost": (truth - exact).mean().item(),
-        "within": 100 * (drawn < 1).double().mean().item(),
+        "within": 100 * within,
+        "wasted": least_loss(within),
         "bridged": 100 * (mean(model, z).norm(dim=1) < 0.8).double().mean().item(),
-        "turns": round(turns(mean(model, circle(CIRCLE)))),
+        **of_map(partial(mean, model)),
+    }
+
+
+def of_map(decode: Callable[[Tensor], Tensor]) -> dict[str, float]:
+    """How often a decoded circle goes around, and how far out others lie."""
+    return {
+        "turns": round(turns(decode(circle(CIRCLE)))),
+        "near": radius(decode(circle(NEAR))),
+        "far": radius(decode(circle(FAR))),
     }
 
 
@@ -107,16 +132,31 @@ def main() -> None:
         "by quadrature": "exact",
         "nats below the truth": "lost",
         "σ of p(x|z)": "sigma",
-        "samples within the circle, %": "within",
-        "codes decoded within 0.8, %": "bridged",
-        "turns": "turns",
     }
     table = summary(runs, "trained by", columns)
     density = {"trained by": "the true density", "by quadrature": minus(f"{runs['truth'][0]:.3f}")}
     limit = {"trained by": "minus the entropy", "by quadrature": minus(f"{-entropy():.3f}")}
     show("ring", pd.concat([table, pd.DataFrame([density, limit])]).fillna("–"))
+    show("ring map", maps(runs))
     first = runs[runs["seed"] == 0].set_index("trained by")["folder"]
     save("ring", draw({name: load(first[name]).model for name in NAMES.values()}))
+
+
+def maps(runs: pd.DataFrame) -> pd.DataFrame:
+    """Table what decoders make of the prior's codes, and g."""
+    columns = {
+        "codes decoded within 0.8, %": "bridged",
+        "samples within the circle, %": "within",
+        "which cost at least, nats": "wasted",
+        "turns": "turns",
+        f"radius of ‖z‖ = {NEAR:g}": "near",
+        f"radius of ‖z‖ = {FAR:g}": "far",
+    }
+    table = summary(runs, "trained by", columns)
+    of_g = {"bridged": "0", "within": "0", "wasted": "0"}
+    of_g |= {name: f"{value:.4g}" for name, value in of_map(bend).items()}
+    true = {"trained by": "g itself"} | {heading: of_g[name] for heading, name in columns.items()}
+    return pd.concat([table, pd.DataFrame([true])])
 
 
 @torch.no_grad()

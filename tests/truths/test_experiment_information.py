@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from bits_back import BitsBack, length_on_chance, lengths
+from bits_back import REACH, BitsBack, length_on_chance, lengths, prior_bits, saved_by_least
 from information import exchange
 from numpy.polynomial.hermite_e import hermegauss
 from torch.distributions import Normal, kl_divergence
@@ -92,6 +92,34 @@ def test_images_come_back_and_the_stack_is_as_it_was(vae, images):
         coder.push(x)
     assert all(torch.equal(coder.pop(), x) for x in images.flip(0))
     assert np.array_equal(coder.stack.get_compressed(), words)
+
+
+@pytest.mark.parametrize("place", [0.0, 1.0, -3.0, 5.0, -8.0, 16.0])
+def test_the_coder_takes_as_many_bits_for_a_bin_as_is_said_also_far_outside_the_prior(vae, place):
+    coder, times = BitsBack(vae, WIDTH, np.ones(200, dtype=np.uint32)), 1000
+    before, bins = coder.bits, np.full(1, round(place / WIDTH), dtype=np.int32)
+    for _ in range(times):
+        coder.stack.encode_reverse(bins, coder.bins, *coder.prior)
+    expected = prior_bits(torch.from_numpy(bins), WIDTH).item()
+    apart = 0.3 if abs(place) == 5 else 0.05  # where 1/2^24 and 2/2^24 are a bit apart
+    assert (coder.bits - before) / times == pytest.approx(expected, abs=apart)
+
+
+def test_bins_of_the_coder_are_a_distribution():
+    reach = round(REACH / WIDTH)
+    every = prior_bits(torch.arange(-reach, reach + 1), WIDTH)
+    assert (2.0**-every).sum().item() == pytest.approx(1.0, abs=1e-9)
+
+
+def test_the_least_probability_saves_where_codes_lie_far_outside_the_prior(vae, images):
+    assert saved_by_least(vae, images, WIDTH, 0) == pytest.approx(0.0, abs=0.01)
+    with torch.no_grad():
+        layer = vae.encoder.layers[-1]
+        layer.weight.zero_()
+        layer.bias.copy_(torch.tensor([9.0, -20.0]))  # all codes at 9
+    of_normal = (9**2 / 2 + math.log(2 * math.pi) / 2 - math.log(WIDTH)) / math.log(2)
+    saved = saved_by_least(vae, images, WIDTH, 0)
+    assert saved == pytest.approx(of_normal - 24, abs=0.01)
 
 
 def test_at_optima_a_nat_of_rate_saves_between_the_weights_on_either_side():

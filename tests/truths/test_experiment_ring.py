@@ -45,3 +45,16 @@ def test_the_integral_over_the_codes_is_what_many_samples_find():
     model, x = VAE((2,), 2, KL(), likelihood=partial(Normal, variance=0.3)), torch.randn(4, 2)
     many = importance_sampling(model, x, x[:, :0], 100_000).importance_sampling
     assert_close(ring.integral(model, x), many, atol=0.02, rtol=0)
+
+
+def test_samples_where_no_data_lie_cost_what_the_rest_lacks():
+    """Of x uniform over [0, 1] and models that are so but for a share, and another that is not."""
+    share = 0.2
+    assert ring.least_loss(share) == pytest.approx(quad(lambda _: -math.log(1 - share), 0, 1)[0])
+    bent = quad(lambda x: -math.log((1 - share) * (0.5 + x)), 0, 1)[0]
+    assert ring.least_loss(share) < bent
+
+
+def test_radii_of_the_map_are_those_of_its_formula():
+    found = ring.of_map(ring.bend)
+    assert found == pytest.approx({"turns": 1, "near": 1.05, "far": 1.25})
