@@ -27,6 +27,7 @@ REPEATS = 20  # of the largest number
 EXAMPLES = 50  # those of the score card's AIS
 WEIGHED = (1, 10, 100, 1000)  # samples of q
 CHUNK = 10_000  # codes that are decoded at once
+REACH, NODES = 8.0, 8001  # of the grid of a single dimension
 
 
 def posterior() -> Normal:
@@ -75,6 +76,17 @@ def log_likelihoods(model: VAE, x: Tensor, z: Tensor) -> Tensor:
     return torch.cat(found)
 
 
+def by_grid(model: VAE, x: Tensor) -> float:
+    """Mean log p(x) of binary examples by quadrature, to the last digit, if z is one number."""
+    if model.latent_dim > 1:
+        return math.nan
+    z = torch.linspace(-REACH, REACH, NODES)[:, None]
+    log_prior = prior().log_prob(z.double())  # type: ignore[no-untyped-call]
+    joint = log_likelihoods(model, x, z).double() + log_prior
+    mean: float = joint.logsumexp(0).mean().item()
+    return mean + math.log(2 * REACH / (NODES - 1))
+
+
 def of_linear() -> pd.DataFrame:
     """Samples of the linear model's prior and of a q: a row a number of dimensions."""
     rows = []
@@ -107,6 +119,7 @@ def of_digits(runs: pd.DataFrame) -> pd.DataFrame:
             for n in WEIGHED:
                 found = importance_sampling(model, x, x.new_zeros(len(x), 0), n)
                 row[f"q {n}"] = found.importance_sampling.mean().item()
+        row["grid"] = by_grid(model, x)
         row["effective"] = found.effective_samples.mean().item()
         rows.append(row)
     return pd.DataFrame(rows, index=runs.index)
@@ -135,7 +148,8 @@ def main() -> None:
     runs = runs[runs["posterior"] == "DiagonalNormal"].reset_index(drop=True)
     runs = runs.join(of_digits(runs))
     by_prior = {f"{n:,}": f"prior {n}" for n in SAMPLES}
-    columns = {"rate": "kl", **by_prior, "AIS": "score/ais", "BDMC gap": "score/bdmc_gap"}
+    judges = {"a grid": "grid", "AIS": "score/ais", "BDMC gap": "score/bdmc_gap"}
+    columns = {"rate": "kl", **by_prior, **judges}
     show("evidence prior", summary(runs, "latent_dim", columns))
     weighed = {"1, the ELBO": "q 1", **{f"{n:,}": f"q {n}" for n in WEIGHED[1:]}}
     columns = {**weighed, "effective of 1,000": "effective", "AIS": "score/ais"}

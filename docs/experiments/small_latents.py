@@ -6,22 +6,28 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from evidence import EXAMPLES, log_likelihoods
 from matplotlib.axes import Axes
 from report import save, show, summary
 from scipy.linalg import subspace_angles
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Independent, MultivariateNormal, kl_divergence
 
 from vae_zoo import VAE, compare, load
 from vae_zoo.evaluation.bounds import Bounds, importance_sampling, weigh
+from vae_zoo.evaluation.chains import AnnealedChains
+from vae_zoo.evaluation.examples import examples
+from vae_zoo.objectives import log_mean_exp
 from vae_zoo.pictures.chart import PALETTE, new_figure
 from vae_zoo.regularizers import sliced_wasserstein_to_standard
 from vae_zoo.sampling import directions
 
 LINEAR, RUNS = "runs/subspace", "runs/latent_dim"
 ACTIVE = 0.01  # variance of a code's mean, of Burda et al., 2016
-STEPS, BATCH = 150, 200  # by which an autoencoder's noise is found
+STEPS, BATCH = 300, 200  # by which an autoencoder's noise is found
 SAMPLES = 100  # of importance sampling
+CODES = 40_000  # of the prior, which all examples share
+CHAINS = {"chains": 4, "temperatures": 800, "leapfrogs": 1, "seed": 0}  # the score card's
 NAMES = {"DiagonalNormal": "VAE", "Deterministic": "autoencoder"}
 
 
@@ -96,25 +102,65 @@ def with_noise(z: Tensor, p: MultivariateNormal, log_scale: Tensor) -> Multivari
     return MultivariateNormal(z, scale_tril=p.scale_tril * log_scale.exp())
 
 
+def best_noise(model: VAE, x: Tensor, z: Tensor, p: MultivariateNormal) -> Tensor:
+    """Log-deviations of `with_noise`, one for all codes of x, at which the ELBO is best."""
+    log_scale = torch.full((model.latent_dim,), -2.0, requires_grad=True)
+    optimizer = torch.optim.Adam([log_scale], lr=0.1)
+    decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    torch.manual_seed(0)
+    for _ in range(STEPS):
+        chosen = torch.randint(len(x), (BATCH,))
+        q = with_noise(z[chosen], p, log_scale)
+        reconstruction = -model.log_likelihood(x[chosen], q.rsample(), x.new_zeros(BATCH, 0))
+        optimizer.zero_grad()
+        (reconstruction + kl_divergence(q, p)).mean().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        decay.step()
+    return log_scale.detach()
+
+
 def given_noise(model: VAE, x: Tensor, test: Tensor) -> Bounds:
     """Make an autoencoder a VAE afterwards: p(z) and the deviations of q that serve it best."""
     c = x.new_zeros(len(x), 0)
     with torch.no_grad():
         z, z_test = model.encode(x, c).mean, model.encode(test, c[: len(test)]).mean
     p = whitening(z)
-    log_scale = torch.full((model.latent_dim,), -2.0, requires_grad=True)
-    optimizer = torch.optim.Adam([log_scale], lr=0.1)
-    torch.manual_seed(0)
-    for _ in range(STEPS):
-        chosen = torch.randint(len(x), (BATCH,))
-        q = with_noise(z[chosen], p, log_scale)
-        reconstruction = -model.log_likelihood(x[chosen], q.rsample(), c[:BATCH])
-        optimizer.zero_grad()
-        (reconstruction + kl_divergence(q, p)).mean().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+    log_scale = best_noise(model, x, z, p)
     with torch.no_grad():
         q = with_noise(z_test, p, log_scale)
         return weigh(model, q, p, test, c[: len(test)], SAMPLES)
+
+
+@torch.no_grad()
+def by_prior(model: VAE, p: MultivariateNormal, x: Tensor) -> tuple[float, float]:
+    """Mean log p(x) of binary examples by samples of p(z), and how many of them are effective.
+
+    It needs no q, so that it does not take a poor one for a poor model; but where few samples are
+    effective, of the median example, it is too low.
+    """
+    torch.manual_seed(0)
+    found = log_likelihoods(model, x, p.sample(torch.Size([CODES])))
+    effective = (2 * found.logsumexp(0) - (2 * found).logsumexp(0)).exp()
+    return log_mean_exp(found).mean().item(), effective.median().item()
+
+
+class Recentred(nn.Module):
+    """The decoder of z ~ N(0, I) that makes of it what another makes of the normal p."""
+
+    def __init__(self, decoder: nn.Module, p: MultivariateNormal) -> None:
+        super().__init__()
+        self.decoder, self.p = decoder, p
+
+    def forward(self, z: Tensor, c: Tensor) -> Tensor:
+        found: Tensor = self.decoder(self.p.mean + z @ self.p.scale_tril.T, c)
+        return found
+
+
+def annealed(model: VAE, p: MultivariateNormal, x: Tensor) -> float:
+    """Mean log p(x) under the prior p, by AIS; the model has N(0, I), and a new decoder after."""
+    model.decoder = Recentred(model.decoder, p)  # type: ignore[assignment]
+    chains = AnnealedChains(model, x, x.new_zeros(len(x), 0), range(len(x)), **CHAINS)
+    return chains.forward().lower.mean().item()
 
 
 def of_digits(folder: str) -> dict[str, float]:
@@ -143,6 +189,11 @@ def of_digits(folder: str) -> dict[str, float]:
         bounds = given_noise(model, x, test)
     found["bound"] = bounds.elbo.mean().item()
     found["by q"] = bounds.importance_sampling.mean().item()
+    judged, _ = examples(model, data, "test", EXAMPLES)  # the score card's
+    d, vae = model.latent_dim, isinstance(q, Independent)
+    own = MultivariateNormal(torch.zeros(d), torch.eye(d)) if vae else p
+    found["by prior"], found["effective"] = by_prior(model, own, test)
+    found["annealed"] = math.nan if vae else annealed(model, p, judged)
     return found
 
 
@@ -166,23 +217,30 @@ def main() -> None:
     runs = compare(RUNS)
     runs["model"] = runs["posterior"].map(NAMES)
     runs = runs.join(pd.DataFrame([of_digits(folder) for folder in runs["folder"]]))
+    runs["annealed"] = runs["annealed"].fillna(runs["score/ais"])  # a VAE's is with its own prior
     columns = {
         "reconstruction at the mean": "at the mean",
         "rate": "kl",
         "ELBO": "bound",
         "log p(x) by q": "by q",
+        "log p(x) by p(z)": "by prior",
+        f"effective of {CODES:,}": "effective",
+        f"by AIS, of {EXAMPLES}": "annealed",
         "W₂² of codes": "mismatch",
         "of their shape": "mismatch of shape",
         "of N(0, I) itself": "floor",
         "FID of samples": "score/fid/samples",
     }
     show("small_latents digits", summary(runs, ["latent_dim", "model"], columns))
-    figure = new_figure(10.0, 3.6)
-    panels = figure.subplots(1, 3)
-    titles = ("reconstruction at the mean, nats", "ELBO, nats", "W₂² of whitened codes")
-    for axes, column, title in zip(
-        panels, ("at the mean", "bound", "mismatch of shape"), titles, strict=True
-    ):
+    figure = new_figure(13.0, 3.6)
+    panels = figure.subplots(1, 4)
+    titles = {
+        "at the mean": "reconstruction at the mean, nats",
+        "bound": "ELBO, nats",
+        "annealed": "log p(x) by AIS, nats",
+        "mismatch of shape": "W₂² of whitened codes",
+    }
+    for axes, (column, title) in zip(panels, titles.items(), strict=True):
         draw(axes, runs, column, title)
     panels[0].legend(frameon=False)
     save("small_latents", figure)
