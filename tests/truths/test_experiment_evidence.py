@@ -3,10 +3,12 @@
 import math
 
 import evidence
+import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.special import logsumexp
+from scipy.stats import bernoulli, norm
 from torch.testing import assert_close
 
 from vae_zoo.data import Digits
@@ -61,3 +63,18 @@ def test_the_likelihoods_of_shared_codes_are_the_models_own():
     with torch.no_grad():
         expected = model.log_likelihood(x, z.unsqueeze(1).expand(7, 5, 2), x.new_zeros(5, 0))
     assert_close(evidence.log_likelihoods(model, x, z), expected)
+
+
+def test_the_grid_of_one_dimension_is_what_quadrature_finds():
+    torch.manual_seed(0)
+    data = Digits()
+    model, x = VAE(data.shape, 1, KL()), data.splits.test.x[:5]
+    nodes, weights = np.polynomial.legendre.leggauss(400)
+    z = 8 * nodes
+    with torch.no_grad():
+        logits = model.decoder(torch.from_numpy(z)[:, None].float(), torch.zeros(400, 0))
+    coins = bernoulli(logits.double().sigmoid().flatten(1).numpy()[:, None])
+    inside = coins.logpmf(x.flatten(1).numpy()).sum(-1) + norm.logpdf(z)[:, None]
+    exact = logsumexp(inside, axis=0, b=8 * weights[:, None]).mean()
+    assert evidence.by_grid(model, x) == pytest.approx(exact, abs=1e-4)
+    assert math.isnan(evidence.by_grid(VAE(data.shape, 2, KL()), x))
