@@ -1,9 +1,10 @@
 """Every divergence at the rate of KL at weight 1; critics; Wasserstein autoencoders."""
 
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 
 import pandas as pd
 import torch
@@ -11,8 +12,9 @@ from matplotlib.axes import Axes
 from report import estimates, save, show, summary
 from torch.distributions import Distribution, Independent, Normal
 
-from vae_zoo import compare
+from vae_zoo import compare, load
 from vae_zoo.comparison.families import Family, families
+from vae_zoo.comparison.groups import Group
 from vae_zoo.comparison.paired import BySeed
 from vae_zoo.comparison.reading import read
 from vae_zoo.comparison.yardsticks import RATE, Yardstick
@@ -27,7 +29,6 @@ COLUMNS = {
     "sliced W₂²": Yardstick("yardsticks", "sliced_wasserstein"),
     "FID": Yardstick("samples", "fid/samples"),
     "probe": Yardstick("probes", "linear_probe"),
-    "s an epoch": Yardstick("cost", "epoch_seconds"),
 }
 DRAWN = ("ELBO", "log p(x) ≥", "sliced W₂²", "FID")
 OF_RUNS = {
@@ -37,7 +38,7 @@ OF_RUNS = {
     "FID": "score/fid/samples",
 }
 OF_AUTOENCODERS = {
-    "reconstruction": "reconstruction",
+    "distortion": "reconstruction",
     "MMD²": "score/mmd",
     "sliced W₂²": "score/sliced_wasserstein",
     "FID": "score/fid/samples",
@@ -96,51 +97,74 @@ def table_of(
     return pd.DataFrame(table)
 
 
-def behaviour(family: Family, rates: BySeed) -> dict[str, str]:
+def behaviour(family: Family, usual: Group) -> dict[str, str]:
     """How surely a weight decides the rate: what is found on either side, and the seeds' part."""
-    by_seed = [RATE.values(group) for group in family.groups.values()]
+    rates, by_seed = RATE.values(usual), [RATE.values(each) for each in family.groups.values()]
     brackets = {seed: family.bracket(seed, rate) for seed, rate in rates.items()}
     sides = [
         [RATE.values(family.groups[weight])[seed] for weight in (found.low, found.high)]
         for seed, found in brackets.items()
         if found
     ]
+    means = [f"{fmean(each):.1f}" for each in zip(*sides, strict=True)]
     every = [rate for each in by_seed for rate in each.values()]
-    deviations = [stdev(each.values()) for each in by_seed if len(each) > 1]
     return {
         "divergence": called(family),
         "weights": ", ".join(f"{weight:g}" for weight in family.weights),
-        "rates": f"{min(every):.1f} to {max(every):.1f}",
-        "seeds that reach it": f"{len(sides)} of {len(rates)}",
-        "rates beside it": " and ".join(f"{fmean(each):.1f}" for each in zip(*sides, strict=True))
-        or "–",
-        "rate's deviation over seeds": f"{fmean(deviations):.2f}",
+        "their rates": f"{min(every):.1f} to {max(every):.1f}",
+        "deviation over seeds": f"{fmean(stdev(each.values()) for each in by_seed):.2f}",
+        "seeds at the rate": "3 of 3" if usual in family.groups.values() else f"{len(sides)} of 3",
+        "between": " and ".join(means) or "–",
+        "ms a step": f"{step_milliseconds(next(iter(family.groups.values()))):.1f}",
     }
+
+
+def step_milliseconds(group: Group) -> float:
+    """CPU time of a training step of a group's model, without its optimizer: the median of 100."""
+    model, data, _ = load(group.members[0].run.folder)
+    x = data.splits.train.x[:BATCH].float()
+    times = []
+    for _ in range(100):
+        begin = time.process_time()
+        terms = model.train()(x)
+        (terms.loss if terms.critic is None else terms.loss + terms.critic).backward()
+        times.append(time.process_time() - begin)
+    return 1000 * median(times)
 
 
 def main() -> None:
     """Read the runs, print and draw what section 8 shows."""
+    torch.set_num_threads(1)
     comparison = read([Path("runs/zoo")])
     section, answer = comparison.sections[0], comparison.answers[0]
     usual = next(each for each in section.groups if section.label(each) == answer.reference)
-    rates = RATE.values(usual)
-    found = {called(each): each for each in families(section)}
+    rates, found = RATE.values(usual), {called(each): each for each in families(section)}
     values = {"KL": {heading: each.values(usual) for heading, each in COLUMNS.items()}}
     values |= {name: at_rates(each, rates) for name, each in found.items()}
-    weights = {name: f"{each.weight_at(rates) or math.nan:.3g}" for name, each in found.items()}
-    table = table_of(values, {"KL": "1"} | weights)
-    show("divergences at_equal_rate", table.replace("nan", "–"))
-    show("divergences weights", pd.DataFrame([behaviour(each, rates) for each in found.values()]))
-    show("divergences critics", critics(compare("runs/critic")))
-    autoencoders = compare("runs/wae")
-    show(
-        "divergences autoencoders",
-        summary(autoencoders, ["regularizer", "weight"], OF_AUTOENCODERS),
+    table = table_of(
+        values, {"KL": "1"} | {name: weight(each, rates) for name, each in found.items()}
     )
-    figure = new_figure(12.0, 0.3 * len(table) + 1.4)
-    for axes, heading in zip(figure.subplots(1, len(DRAWN), sharey=True), DRAWN, strict=True):
-        draw(axes, heading, {name: values[name][heading] for name in table["divergence"]})
+    show("divergences at_equal_rate", table)
+    ordered = {"KL": Family("KL", {1.0: usual})} | found
+    rows = [behaviour(ordered[name], usual) for name in table["divergence"]]
+    show("divergences weights", pd.DataFrame(rows))
+    show("divergences critics", critics(compare("runs/critic")))
+    show("divergences autoencoders", autoencoders(compare(["runs/zoo", "runs/wae"])))
+    names = [name for name in table["divergence"] if values[name]["ELBO"]]
+    figure = new_figure(12.0, 0.28 * len(names) + 1.2)
+    panels = figure.subplots(1, len(DRAWN), sharey=True)
+    for axes, heading in zip(panels, DRAWN, strict=True):
+        draw(axes, heading, {name: values[name][heading] for name in names})
+    panels[0].invert_yaxis()
     save("divergences", figure)
+
+
+def weight(family: Family, rates: BySeed) -> str:
+    """Where a family has the rates, the mean over seeds."""
+    if not at_rates(family, rates)["ELBO"]:
+        return "–"
+    several = ", the least of several" if family.ambiguous(rates) else ""
+    return f"{family.weight_at(rates) or math.nan:.3g}{several}"
 
 
 def critics(runs: pd.DataFrame) -> pd.DataFrame:
@@ -154,6 +178,14 @@ def critics(runs: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def autoencoders(runs: pd.DataFrame) -> pd.DataFrame:
+    """Points for codes, held to the prior in two ways or not at all, beside the usual VAE."""
+    points = runs["posterior"] == "Deterministic"
+    chosen = runs[points | (runs["regularizer"] == "KL")].fillna({"weight": 0.0})
+    chosen = chosen.assign(encoder=points.map({True: "point", False: "normal"}))
+    return summary(chosen, ["encoder", "regularizer", "weight"], OF_AUTOENCODERS)
+
+
 def draw(axes: Axes, heading: str, values: Mapping[str, BySeed]) -> None:
     """Draw a yardstick of each divergence: seeds as dots, their mean as a line."""
     for row, (divergence, by_seed) in enumerate(values.items()):
@@ -165,7 +197,6 @@ def draw(axes: Axes, heading: str, values: Mapping[str, BySeed]) -> None:
     axes.axvline(fmean(values["KL"].values()), color=PALETTE[4], linewidth=0.8, zorder=0)
     axes.set_yticks(range(len(values)), [*values])
     axes.set(xlabel=heading if heading in ("FID", "sliced W₂²") else f"{heading}, nats")
-    axes.invert_yaxis()
 
 
 if __name__ == "__main__":
