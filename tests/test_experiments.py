@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -135,7 +136,12 @@ def test_commands_are_run_as_they_stand_and_timed_where_their_runs_are_new(
     runner, page, monkeypatch, capsys
 ):
     ran = []
-    monkeypatch.setattr(runner.subprocess, "run", lambda words, **_: ran.append(words))
+
+    def succeed(words, **_):
+        ran.append(words)
+        return subprocess.CompletedProcess(words, 0)
+
+    monkeypatch.setattr(runner.subprocess, "run", succeed)
     monkeypatch.setattr(sys, "argv", ["experiments"])
     Path("runs/beta").mkdir(parents=True)
     assert runner.main() == 1  # for the numbers of the answer
@@ -146,6 +152,16 @@ def test_commands_are_run_as_they_stand_and_timed_where_their_runs_are_new(
     Path("runs/beta").rmdir()
     runner.main()
     assert "vae-zoo sweep beta -j 2                             # 0 s\n" in page.read_text()
+
+
+def test_a_command_that_fails_ends_it_untimed(runner, page, monkeypatch, capsys):
+    monkeypatch.setattr(
+        runner.subprocess, "run", lambda words, **_: subprocess.CompletedProcess(words, 2)
+    )
+    monkeypatch.setattr(sys, "argv", ["experiments"])
+    assert runner.main() == 2
+    assert "vae-zoo sweep beta -j 2 ended with exit code 2" in capsys.readouterr().out
+    assert page.read_text() == PAGE
 
 
 def test_a_section_that_is_not_there_is_named(runner, monkeypatch, capsys):

@@ -32,7 +32,9 @@ def main() -> int:
     for name in chosen:
         print(f"\n## {known[name].title}", flush=True)
         for command in known[name].commands:
-            run(command)
+            if code := run(command):
+                print(f"{command} ended with exit code {code}: the sections after it wait")
+                return code
     print(f"\n{len(chosen)} sections in {duration(time.perf_counter() - begin)}")
     stale = {each.title: each.unfounded() for each in sections(PAGE.read_text())}
     for title, numbers in stale.items():
@@ -46,20 +48,21 @@ def program(section: Section) -> str:
     return Path(shlex.split(section.commands[-1])[1]).stem
 
 
-def run(command: str) -> None:
-    """Run a command, and write its time into the page, unless its runs were there before."""
+def run(command: str) -> int:
+    """Run a command, and write its time into the page, unless it failed or its runs were there."""
     words = shlex.split(command)
     there = words[:2] == ["vae-zoo", "sweep"] and Path("runs", words[2].replace("/", "_")).exists()
     print(f"$ {command}", flush=True)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     begin = time.perf_counter()
-    subprocess.run(words, check=True, env={**os.environ, "PATH": path})
-    if there:
-        return
+    code = subprocess.run(words, env={**os.environ, "PATH": path}).returncode
+    if code or there:
+        return code
     taken = f"{command:<{COLUMN}}# {duration(time.perf_counter() - begin)}"
     lines = PAGE.read_text().splitlines()
     timed = [taken if COMMENT.sub("", line) == command else line for line in lines]
     PAGE.write_text("\n".join([*timed, ""]))
+    return 0
 
 
 def duration(seconds: float) -> str:
