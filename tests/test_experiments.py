@@ -88,7 +88,6 @@ def test_every_command_of_a_section_is_there(section):
 
 def test_every_program_has_a_section():
     parts = {"report", "sections", "__main__", "bits_back"}
-    parts |= {"divergences"}  # whose section waits for its runs
     commands = [shlex.split(command) for each in SECTIONS for command in each.commands]
     programs = {Path(words[1]).stem for words in commands if words[0] == "python"}
     assert {file.stem for file in FOLDER.glob("*.py")} == programs | parts
