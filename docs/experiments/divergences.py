@@ -81,7 +81,7 @@ def called(family: Family) -> str:
 
 
 def measured(of: Callable[[Yardstick], BySeed]) -> dict[str, BySeed]:
-    """Each yardstick by seed; of log p(x) the better of two bounds, by q(z | x) and by the prior."""
+    """Each yardstick by seed; of log p(x) the better of the bounds by q(z | x) and by the prior."""
     found = {heading: of(each) for heading, each in COLUMNS.items()}
     by_prior = of(Yardstick("importance", "prior_samples"))
     found[BOUND] = {seed: max(each, by_prior[seed]) for seed, each in found[BOUND].items()}
