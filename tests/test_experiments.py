@@ -1,4 +1,4 @@
-"""The page of experiments: sections are whole, and no answer has a number that its tables lack."""
+"""Experiments and results: sections are whole, and no answer has a number that its tables lack."""
 
 import importlib.util
 import re
@@ -16,9 +16,13 @@ from vae_zoo.packaged import find
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "experiments"
-SECTIONS = list(sections((ROOT / "docs" / "experiments.md").read_text()))
-EACH = pytest.mark.parametrize("section", SECTIONS, ids=lambda each: each.title.split(".")[0])
-HEADINGS = ("**Theory.** ", "```bash\n", "<!-- end -->", "![", "**Answer.** ", "**What it does ")
+EXPERIMENTS, RESULTS = (list(sections(page.read_text())) for page in report.PAGES)
+SECTIONS = EXPERIMENTS + RESULTS
+TITLES = [each.title for each in SECTIONS]
+EACH = pytest.mark.parametrize("section", SECTIONS, ids=TITLES)
+QUESTION = ("**Theory.** ", "```bash\n", "<!-- end -->", "![", "**Answer.** ", "**What it does ")
+RESULT = ("**Published.** ", "```bash\n", "<!-- end -->", "**Answer.** ", "**What was cut.** ")
+BENCHMARKS = {file.stem for file in (ROOT / "benchmarks").glob("*.py")}
 PAGE = """# Experiments
 
 ## 1. How many?
@@ -42,9 +46,10 @@ python docs/experiments/count.py
 @pytest.fixture
 def page(tmp_path, monkeypatch):
     """A page of one section, in place of the real one."""
-    file = tmp_path / "experiments.md"
+    file, other = tmp_path / "experiments.md", tmp_path / "results.md"
     file.write_text(PAGE)
-    monkeypatch.setattr(report, "PAGE", file)
+    other.write_text("# Results\n")
+    monkeypatch.setattr(report, "PAGES", [other, file])
     return file
 
 
@@ -54,14 +59,14 @@ def runner(page, monkeypatch):
     spec = importlib.util.spec_from_file_location("runner", FOLDER / "__main__.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "PAGE", page)
+    monkeypatch.setattr(module, "PAGES", report.PAGES)
     monkeypatch.chdir(page.parent)
     return module
 
 
 @EACH
 def test_a_section_has_all_its_parts_in_their_order(section):
-    places = [section.text.find(part) for part in HEADINGS]
+    places = [section.text.find(part) for part in (RESULT if section in RESULTS else QUESTION)]
     assert min(places) >= 0
     assert places == sorted(places)
     assert section.tables.strip()
@@ -83,14 +88,14 @@ def test_every_command_of_a_section_is_there(section):
         elif words[0] == "python":
             assert (ROOT / words[1]).is_file()
         else:
-            assert words[0] == "vae-zoo"
+            assert words[0] == "vae-zoo" or words == ["make", "bench-peers"]
 
 
 def test_every_program_has_a_section():
     parts = {"report", "sections", "__main__", "bits_back"}
     commands = [shlex.split(command) for each in SECTIONS for command in each.commands]
     programs = {Path(words[1]).stem for words in commands if words[0] == "python"}
-    assert {file.stem for file in FOLDER.glob("*.py")} == programs | parts
+    assert {file.stem for file in FOLDER.glob("*.py")} == programs - BENCHMARKS | parts
 
 
 def test_a_table_is_put_into_its_place(page, capsys):
@@ -101,7 +106,7 @@ def test_a_table_is_put_into_its_place(page, capsys):
             f"| a\\_b | {count} |\n<!-- end -->"
         ) in page.read_text()
     assert "a_b" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="no place <!-- sum -->"):
+    with pytest.raises(ValueError, match="no page has a place <!-- sum -->"):
         report.show("sum", pd.DataFrame({"x": ["1"]}))
 
 

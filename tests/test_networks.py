@@ -57,6 +57,25 @@ def test_the_hidden_widths_and_channels_are_those_asked_for():
 
 
 @pytest.mark.parametrize(
+    ("activation", "expected"),
+    [
+        ("relu", lambda h: h.clamp(min=0)),
+        ("tanh", lambda h: 2 / (1 + (-2 * h).exp()) - 1),
+        ("glu", lambda h: h[:, :7] / (1 + (-h[:, 7:]).exp())),
+    ],
+)
+@pytest.mark.parametrize("injection", ["concatenation", "film"])
+def test_an_activation_is_between_the_layers_and_not_after_the_last(
+    activation, expected, injection
+):
+    network = MLP((4,), (3,), 2, hidden=(7,), injection=injection, activation=activation)
+    first, last = (layer for layer in network.layers if isinstance(layer, nn.Linear))
+    x, c = torch.randn(5, 4), torch.randn(5, 2)
+    seen = x if injection == "film" else torch.cat([x, c], dim=1)
+    torch.testing.assert_close(network(x, c), last(expected(first(seen))))
+
+
+@pytest.mark.parametrize(
     ("shape", "channels"), [((1, 3, 28), (8, 8)), ((1, 8, 8), (4, 4, 4, 4)), ((64,), (8,))]
 )
 def test_what_cannot_be_halved_so_often_is_refused(shape, channels):
@@ -71,6 +90,7 @@ def test_what_cannot_be_halved_so_often_is_refused(shape, channels):
     ("make", "name"),
     [
         (lambda: MLP(in_shape=(4,), out_shape=(2,), hidden=(8, 0)), "hidden"),
+        (lambda: MLP(in_shape=(4,), out_shape=(2,), activation="gelu"), "relu, tanh, glu"),
         (lambda: Conv(in_shape=(1, 8, 8), out_shape=(2,), channels=(0,)), "channels"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Run the commands of experiments.md as they stand there, and write how long each took.
+"""Run the commands of experiments.md and results.md as they stand there, and time each.
 
 python docs/experiments                      # all but the slow sections
 python docs/experiments collapse evidence    # those whose program is so called
@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from report import PAGE
+from report import PAGES
 from sections import COMMENT, Section, sections
 
 COLUMN = 52  # where the times stand
@@ -23,7 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("program", nargs="*", help="the sections to run, by their programs")
     asked = parser.parse_args().program
-    found = list(sections(PAGE.read_text()))
+    found = read()
     known = {program(section): section for section in found}
     if unknown := [name for name in asked if name not in known]:
         parser.error(f"no section has a program {unknown[0]}: they are {', '.join(known)}")
@@ -35,12 +35,18 @@ def main() -> int:
             if code := run(command):
                 print(f"{command} ended with exit code {code}: the sections after it wait")
                 return code
-    print(f"\n{len(chosen)} sections in {duration(time.perf_counter() - begin)}")
-    stale = {each.title: each.unfounded() for each in sections(PAGE.read_text())}
+    done = "1 section" if len(chosen) == 1 else f"{len(chosen)} sections"
+    print(f"\n{done} in {duration(time.perf_counter() - begin)}")
+    stale = {each.title: each.unfounded() for each in read()}
     for title, numbers in stale.items():
         if numbers:
             print(f"{title}: its answer has {', '.join(numbers)}, which no table of it has")
     return int(any(stale.values()))
+
+
+def read() -> list[Section]:
+    """The sections of both pages, as they are now."""
+    return [section for page in PAGES for section in sections(page.read_text())]
 
 
 def program(section: Section) -> str:
@@ -59,9 +65,10 @@ def run(command: str) -> int:
     if code or there:
         return code
     taken = f"{command:<{COLUMN}}# {duration(time.perf_counter() - begin)}"
-    lines = PAGE.read_text().splitlines()
-    timed = [taken if COMMENT.sub("", line) == command else line for line in lines]
-    PAGE.write_text("\n".join([*timed, ""]))
+    for page in PAGES:
+        lines = page.read_text().splitlines()
+        timed = [taken if COMMENT.sub("", line) == command else line for line in lines]
+        page.write_text("\n".join([*timed, ""]))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Where the programs beside this file put what they find: tables and figures of experiments.md."""
+"""Where the programs beside this file put what they find: the tables and figures of two pages."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,19 +15,19 @@ from vae_zoo.comparison.rounding import Rounding
 from vae_zoo.pictures.chart import render
 
 FOLDER = Path(__file__).parent
-PAGE = FOLDER.with_suffix(".md")
+PAGES = [FOLDER.with_suffix(".md"), FOLDER.with_name("results.md")]
 END = "<!-- end -->"
 
 
 def show(name: str, table: pd.DataFrame) -> None:
-    """Print a table, and put it into the page, between ``<!-- name -->`` and ``<!-- end -->``.
+    """Print a table, and put it into its page, between ``<!-- name -->`` and ``<!-- end -->``.
 
     Args:
         name: That of the program, and where it has several tables, what this one shows.
         table: Of texts, as `summary` makes them; its index is not shown.
 
     Raises:
-        ValueError: The page has no such place.
+        ValueError: No page has such a place.
     """
     printed = Table(*table.columns, title=name)
     for row in table.itertuples(index=False):
@@ -36,11 +36,13 @@ def show(name: str, table: pd.DataFrame) -> None:
     rule = ["---", *["---:"] * (len(table.columns) - 1)]
     cells = [map(escape, row) for row in (table.columns, *table.itertuples(index=False))]
     lines = [f"| {' | '.join(row)} |\n" for row in (cells[0], rule, *cells[1:])]
-    page = PAGE.read_text()
     place = re.compile(rf"(<!-- {name} -->\n).*?({END})", re.DOTALL)
-    if not place.search(page):
-        raise ValueError(f"{PAGE.name} has no place <!-- {name} -->")
-    PAGE.write_text(place.sub(lambda found: found[1] + "".join(lines) + found[2], page))
+    for page in PAGES:
+        text = page.read_text()
+        if place.search(text):
+            page.write_text(place.sub(lambda found: found[1] + "".join(lines) + found[2], text))
+            return
+    raise ValueError(f"no page has a place <!-- {name} -->")
 
 
 def save(name: str, figure: Figure) -> None:

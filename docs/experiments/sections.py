@@ -1,4 +1,4 @@
-"""What stands in experiments.md: sections, each with commands, tables and an answer."""
+"""What stands in the two pages: sections, each with commands, tables and an answer."""
 
 import re
 from collections.abc import Iterator

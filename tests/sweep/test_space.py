@@ -132,5 +132,5 @@ def test_the_schema_travels_with_its_origin_and_its_licence():
 
 
 def test_our_own_sweeps_are_right():
-    for file in Path(__file__).parents[2].glob("sweeps/*.yaml"):
+    for file in Path(__file__).parents[2].glob("sweeps/**/*.yaml"):
         assert Source.read(file).new()

@@ -22,7 +22,7 @@ class RateGap(Callback):
         ValueError: The rate is negative or not finite; later, the posterior has no rate.
 
     References:
-        Alemi et al., Fixing a Broken ELBO, 2018, sec. 3. https://arxiv.org/abs/1711.00464
+        Alemi et al., Fixing a Broken ELBO, 2018. https://arxiv.org/abs/1711.00464
     """
 
     def __init__(self, rate: float) -> None:

@@ -1,8 +1,9 @@
 """Perceptrons."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import prod
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -10,9 +11,16 @@ from vae_zoo.arguments import require_widths
 from vae_zoo.networks.base import Network, join
 from vae_zoo.networks.film import FiLM, Injection, check, run
 
+Activation = Literal["relu", "tanh", "glu"]
+ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "glu": nn.GLU,
+}
+
 
 class MLP(Network):
-    """A perceptron of the flattened input and the condition, with ReLU between its layers.
+    """A perceptron of the flattened input and the condition.
 
     Args:
         in_shape: Shape of one input.
@@ -20,10 +28,18 @@ class MLP(Network):
         condition_dim: Number C of features of the condition.
         hidden: Widths of the hidden layers; none makes it affine.
         injection: Whether the condition joins the input, or modulates each hidden layer before its
-            ReLU (FiLM, which starts by changing nothing).
+            activation (FiLM, which starts by changing nothing).
+        activation: Between the layers: ``relu``, ``tanh``, or ``glu``, a unit times the sigmoid of
+            another (gated linear units, the GatedDense of the VampPrior's code), of twice as many
+            weights.
 
     Raises:
-        ValueError: A width is not positive, or there is nothing that FiLM could modulate, or by.
+        ValueError: A width is not positive, there is no such activation, or nothing that FiLM could
+            modulate, or by.
+
+    References:
+        Dauphin, Fan, Auli and Grangier, Language Modeling with Gated Convolutional Networks, 2017,
+        eq. 1 (glu). https://arxiv.org/abs/1612.08083
     """
 
     def __init__(
@@ -33,15 +49,20 @@ class MLP(Network):
         condition_dim: int = 0,
         hidden: Sequence[int] = (256, 256),
         injection: Injection = "concatenation",
+        activation: Activation = "relu",
     ) -> None:
         super().__init__()
         require_widths("hidden", hidden)
+        if activation not in ACTIVATIONS:
+            choices = ", ".join(ACTIVATIONS)
+            raise ValueError(f"activation must be one of {choices}, got {activation!r}")
         self.film = check(injection, condition_dim, "hidden", len(hidden))
         widths = [prod(in_shape) + (0 if self.film else condition_dim), *hidden]
         layers: list[nn.Module] = []
         for n, m in pairwise(widths):
-            film = [FiLM(condition_dim, m)] if self.film else []
-            layers += [nn.Linear(n, m), *film, nn.ReLU()]
+            units = 2 * m if activation == "glu" else m
+            film = [FiLM(condition_dim, units)] if self.film else []
+            layers += [nn.Linear(n, units), *film, ACTIVATIONS[activation]()]
         self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], prod(out_shape)))
         self.out_shape = tuple(out_shape)
 
