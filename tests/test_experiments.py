@@ -91,6 +91,24 @@ def test_every_command_of_a_section_is_there(section):
             assert words[0] == "vae-zoo" or words == ["make", "bench-peers"]
 
 
+QUICK = [section for section in EXPERIMENTS if not section.slow]
+
+
+@pytest.mark.parametrize("section", QUICK, ids=[each.title for each in QUICK])
+def test_every_command_of_a_quick_section_has_its_time(section):
+    (block,) = re.findall(r"```bash\n(.*?)```", section.text, re.DOTALL)
+    for line in block.splitlines():
+        assert re.search(r" # (\d+ min )?\d+ s$", line), line
+
+
+def test_the_quick_sections_take_less_than_half_an_hour_together():
+    times = {}  # a command of two sections is run once
+    for section in QUICK:
+        for line in re.findall(r"^(.+?)\s+# (?:(\d+) min )?(\d+) s$", section.text, re.MULTILINE):
+            times[line[0]] = 60 * int(line[1] or 0) + int(line[2])
+    assert sum(times.values()) < 30 * 60
+
+
 def test_every_program_has_a_section():
     parts = {"report", "sections", "__main__", "bits_back"}
     commands = [shlex.split(command) for each in SECTIONS for command in each.commands]
@@ -154,8 +172,10 @@ def test_commands_are_run_as_they_stand_and_timed_where_their_runs_are_new(
     assert "vae-zoo sweep beta -j 2   # 9 s\n" in page.read_text()
     assert "1. How many?: its answer has 3, −1.24" in capsys.readouterr().out
     Path("runs/beta").rmdir()
+    page.write_text(page.read_text().replace("count.py  ", "count.py --of the long and the wide  "))
     runner.main()
     assert "vae-zoo sweep beta -j 2                             # 0 s\n" in page.read_text()
+    assert "count.py --of the long and the wide  # 0 s\n" in page.read_text()
 
 
 def test_a_command_that_fails_ends_it_untimed(runner, page, monkeypatch, capsys):

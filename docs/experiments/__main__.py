@@ -64,7 +64,7 @@ def run(command: str) -> int:
     code = subprocess.run(words, env={**os.environ, "PATH": path}).returncode
     if code or there:
         return code
-    taken = f"{command:<{COLUMN}}# {duration(time.perf_counter() - begin)}"
+    taken = f"{command:<{COLUMN - 2}}  # {duration(time.perf_counter() - begin)}"
     for page in PAGES:
         lines = page.read_text().splitlines()
         timed = [taken if COMMENT.sub("", line) == command else line for line in lines]
