@@ -256,7 +256,7 @@ def train(commands: dict[str, list[str]], folder: Path) -> None:
         **os.environ,
         "OMP_NUM_THREADS": "1",
         "WANDB_MODE": "offline",
-        "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")])),
     }
     started = []
     for name, command in commands.items():

@@ -91,7 +91,7 @@ def test_every_command_of_a_section_is_there(section):
             assert words[0] == "vae-zoo" or words == ["make", "bench-peers"]
 
 
-QUICK = [section for section in EXPERIMENTS if not section.slow]
+QUICK = [section for section in SECTIONS if not section.slow]
 
 
 @pytest.mark.parametrize("section", QUICK, ids=[each.title for each in QUICK])

@@ -96,9 +96,9 @@ def misses(family: Family, rates: BySeed) -> bool:
 
 def nearest(family: Family, rates: BySeed) -> tuple[float, float]:
     """The weight whose mean rate is nearest to that of the rates, and that mean."""
-    means = {weight: fmean(RATE.values(each).values()) for weight, each in family.groups.items()}
-    weight = min(means, key=lambda each: abs(means[each] - fmean(rates.values())))
-    return weight, means[weight]
+    means = {each: fmean(RATE.values(group).values()) for each, group in family.groups.items()}
+    closest = min(means, key=lambda each: abs(means[each] - fmean(rates.values())))
+    return closest, means[closest]
 
 
 def at_rates(family: Family, rates: BySeed) -> dict[str, BySeed]:

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from vae_zoo.data import Completion, DataModule, Digits, Split, Splits
 from vae_zoo.data.binarization import binarize
 
-SIDES = {1: ["low left"], 2: ["low left", "high left"], 3: ["low left", "high left", "low right"]}
+SIDES = {1: ["low left"], 2: ["low left", "high left"], 3: ["low left", "high left", "high right"]}
 
 
 class Images(DataModule):

@@ -18,7 +18,7 @@ TINT = torch.tensor([0.1, 0.25, 0.5]).view(3, 1, 1)  # of what is seen, in a pic
 class Completion(DataModule):
     """Images of other data, of which y is the quadrants that are seen and x the hidden pixels.
 
-    One quadrant is the lower left, two are the left half, three are all but the upper right. Both
+    One quadrant is the lower left, two are the left half, three are all but the lower right. Both
     x, a vector of the hidden pixels, and y, the image with -1 in their place, are cut from the same
     image, after it was binarized, if it is. Labels are left out.
 
@@ -33,6 +33,7 @@ class Completion(DataModule):
         Sohn, Lee and Yan, Learning Structured Output Representation using Deep Conditional
         Generative Models, 2015, sec. 5.1 (the task, with 1, 2 and 3 quadrants of MNIST).
         https://papers.nips.cc/paper/2015/hash/8d55a249e6baa5c06772297520da2051-Abstract.html
+        Pyro, Conditional Variational Auto-encoder (which quadrants). https://pyro.ai/examples/cvae.html
     """
 
     def __init__(self, of: DataModule, quadrants: Quadrants = 1) -> None:
@@ -82,4 +83,4 @@ def seen(size: tuple[int, ...], quadrants: int) -> Tensor:
     """Tell which pixels ``(H, W)`` are seen; the middle of an odd size is right, or low."""
     low, left = torch.arange(size[0]) >= size[0] // 2, torch.arange(size[1]) < size[1] // 2
     low, left = torch.meshgrid(low, left, indexing="ij")
-    return {1: low & left, 2: left, 3: low | left}[quadrants]
+    return {1: low & left, 2: left, 3: left | ~low}[quadrants]
