@@ -15,7 +15,7 @@ from vae_zoo.priors import VampPrior
 from vae_zoo.runs import find_runs
 
 FEW, MANY, BATCH = 200, 5000, 100  # samples of each posterior; images at a time
-EVERY = 20  # image is given many: the test split is sorted by digit
+EVERY = 40  # image is given many: the test split is sorted by digit
 
 
 class Published(NamedTuple):
