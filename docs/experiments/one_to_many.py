@@ -53,8 +53,9 @@ def main() -> None:
 
 
 def runs(*names: str) -> list[Run]:
-    """The runs of sweeps."""
-    return find_runs([Path("runs", name) for name in names])
+    """The runs of sweeps, not in the order of their names, so that draws can be drawn again."""
+    found = find_runs([Path("runs", name) for name in names])
+    return sorted(found, key=lambda run: (str(run.config["model"]), run.config["seed_everything"]))
 
 
 def row(run: Run) -> dict[str, Any]:
