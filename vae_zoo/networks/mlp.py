@@ -30,16 +30,13 @@ class MLP(Network):
         injection: Whether the condition joins the input, or modulates each hidden layer before its
             activation (FiLM, which starts by changing nothing).
         activation: Between the layers: ``relu``, ``tanh``, or ``glu``, a unit times the sigmoid of
-            another (gated linear units, the GatedDense of the VampPrior's code), of twice as many
-            weights.
+            another, of twice as many weights (Dauphin et al., Language Modeling with Gated
+            Convolutional Networks, 2017, eq. 1, https://arxiv.org/abs/1612.08083; the gated layers
+            of the VampPrior's paper).
 
     Raises:
         ValueError: A width is not positive, there is no such activation, or nothing that FiLM could
             modulate, or by.
-
-    References:
-        Dauphin, Fan, Auli and Grangier, Language Modeling with Gated Convolutional Networks, 2017,
-        eq. 1 (glu). https://arxiv.org/abs/1612.08083
     """
 
     def __init__(
