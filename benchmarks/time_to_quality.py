@@ -43,7 +43,7 @@ from vae_zoo.processor import prepare_processor
 from vae_zoo.regularizers import KL
 from vae_zoo.vae import VAE
 
-LOOKS = (150, 300)  # CPU seconds
+LOOKS = (75, 150, 300)  # CPU seconds
 SAMPLES = 200
 PIXELS, HIDDEN, LATENT, BATCH = 784, 400, 40, 100
 HERE = Path(__file__).parent
