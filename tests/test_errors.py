@@ -119,7 +119,7 @@ $ vae-zoo fit -c base --model.regularizer.weight -1
 model.regularizer.weight: weight must be non-negative, got -1.0
 
 $ vae-zoo fit -c base --model.encoder.hiden '[3]'
-model.encoder.hiden: MLP has no option hiden. Did you mean hidden? Its options are hidden, injection.
+model.encoder.hiden: MLP has no option hiden. Did you mean hidden? Its options are hidden, injection, activation.
 
 $ vae-zoo fit -c base --model.encoder StandardNormal
 model.encoder: there is no class StandardNormal. `vae-zoo list networks` shows the zoo.
@@ -272,7 +272,7 @@ $ vae-zoo fit -c base --model.encoder.hidden x
 model.encoder.hidden: expected list, got x
 
 $ vae-zoo fit -c base --model.encoder.width 3
-model.encoder.width: MLP has no option width. Its options are hidden, injection.
+model.encoder.width: MLP has no option width. Its options are hidden, injection, activation.
 
 $ vae-zoo fit -c base --model.decoder Conv --data Ring --model.likelihood Normal
 Conv with 2 channels halves an image (C, H, W) 2 times, which (2,) does not allow: give fewer channels, or use MLP
