@@ -3,9 +3,9 @@
 import importlib.util
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -161,9 +161,9 @@ def test_commands_are_run_as_they_stand_and_timed_where_their_runs_are_new(
 
     def succeed(words, **_):
         ran.append(words)
-        return subprocess.CompletedProcess(words, 0)
+        return Mock(wait=lambda: 0)
 
-    monkeypatch.setattr(runner.subprocess, "run", succeed)
+    monkeypatch.setattr(runner.subprocess, "Popen", succeed)
     monkeypatch.setattr(sys, "argv", ["experiments"])
     Path("runs/beta").mkdir(parents=True)
     assert runner.main() == 1  # for the numbers of the answer
@@ -178,13 +178,16 @@ def test_commands_are_run_as_they_stand_and_timed_where_their_runs_are_new(
     assert "count.py --of the long and the wide  # 0 s\n" in page.read_text()
 
 
-def test_a_command_that_fails_ends_it_untimed(runner, page, monkeypatch, capsys):
-    monkeypatch.setattr(
-        runner.subprocess, "run", lambda words, **_: subprocess.CompletedProcess(words, 2)
-    )
+@pytest.mark.parametrize(("ends", "code"), [([2], 2), ([KeyboardInterrupt, 0], 130)])
+def test_a_command_that_fails_or_is_interrupted_ends_it_untimed(
+    ends, code, runner, page, monkeypatch, capsys
+):
+    command = Mock(wait=Mock(side_effect=ends))
+    monkeypatch.setattr(runner.subprocess, "Popen", lambda words, **_: command)
     monkeypatch.setattr(sys, "argv", ["experiments"])
-    assert runner.main() == 2
-    assert "vae-zoo sweep beta -j 2 ended with exit code 2" in capsys.readouterr().out
+    assert runner.main() == code
+    assert command.wait.call_count == len(ends)  # it has ended before this does
+    assert f"vae-zoo sweep beta -j 2 ended with exit code {code}" in capsys.readouterr().out
     assert page.read_text() == PAGE
 
 

@@ -61,7 +61,12 @@ def run(command: str) -> int:
     print(f"$ {command}", flush=True)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     begin = time.perf_counter()
-    code = subprocess.run(words, env={**os.environ, "PATH": path}).returncode
+    process = subprocess.Popen(words, env={**os.environ, "PATH": path})
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:  # which the command has got, too: a sweep stops its trials
+        process.wait()
+        code = 130
     if code or there:
         return code
     taken = f"{command:<{COLUMN - 2}}  # {duration(time.perf_counter() - begin)}"
