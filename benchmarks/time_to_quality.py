@@ -280,6 +280,7 @@ def train_all(seeds: int, folder: Path) -> dict[str, list[Path]]:
         for name, seed in turns[first : first + 2]:
             place = places[name][seed]
             commands[place.name] = fit(seed, place) if name == "fit" else itself(name, seed, place)
+        print(f"{first + len(commands)} of {len(turns)}: {' and '.join(commands)}", flush=True)
         train(commands, folder)
     return places
 
@@ -323,12 +324,20 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     prepare_processor()
+    data = BinarizedMNIST()
+    try:
+        data.prepare_data()
+    except OSError as error:
+        parser.error(str(error))
     if arguments.train:
         seed_everything(arguments.seed, verbose=False)
-        x = BinarizedMNIST().load().train.x.flatten(1).float()
+        x = data.load().train.x.flatten(1).float()
         {"bare": train_bare, "pythae": train_pythae}[arguments.train](x, arguments.keep)
         return
-    x = BinarizedMNIST().load().test.x.flatten(1).float()
+    sys.path.append(str(HERE.parent / "docs" / "experiments"))
+    from report import show  # before the training, lest it be in vain
+
+    x = data.load().test.x.flatten(1).float()
     with tempfile.TemporaryDirectory() as folder:
         places = train_all(arguments.seeds, Path(folder))
         found = {
@@ -338,9 +347,6 @@ def main() -> None:
             ]
             for name, kept in places.items()
         }
-    sys.path.append(str(HERE.parent / "docs" / "experiments"))
-    from report import show
-
     show("time_to_quality", table_of(found))
 
 
