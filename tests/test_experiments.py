@@ -110,10 +110,23 @@ def test_the_quick_sections_take_less_than_half_an_hour_together():
 
 
 def test_every_program_has_a_section():
-    parts = {"report", "sections", "__main__", "bits_back"}
     commands = [shlex.split(command) for each in SECTIONS for command in each.commands]
     programs = {Path(words[1]).stem for words in commands if words[0] == "python"}
-    assert {file.stem for file in FOLDER.glob("*.py")} == programs - BENCHMARKS | parts
+    assert {file.stem for file in FOLDER.glob("*.py")} == programs - BENCHMARKS | PARTS
+
+
+PARTS = {"report", "sections", "__main__", "bits_back"}
+PROGRAMS = sorted(file.name for file in FOLDER.glob("*.py") if file.stem not in PARTS)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_a_program_lacks_is_said_in_one_line(program, monkeypatch):
+    text = (FOLDER / program).read_text()
+    assert text.endswith('\nif __name__ == "__main__":\n    run_section(main)\n')
+    monkeypatch.setattr(sys, "argv", [program])
+    lacks = Mock(side_effect=ValueError("runs/beta is no folder"))
+    with pytest.raises(SystemExit, match=f"^{program}: error: runs/beta is no folder$"):
+        report.run_section(lacks)
 
 
 def test_a_table_is_put_into_its_place(page, capsys):

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from report import save, show, summary
+from report import run_section, save, show, summary
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -143,4 +143,4 @@ def squares(folder: str) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

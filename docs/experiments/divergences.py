@@ -9,7 +9,7 @@ from statistics import fmean, median, stdev
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from report import estimates, save, show, summary
+from report import estimates, run_section, save, show, summary
 from torch.distributions import Distribution, Independent, Normal
 
 from vae_zoo import compare, load
@@ -230,4 +230,4 @@ def draw(axes: Axes, heading: str, values: Mapping[str, BySeed]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from numpy.polynomial import Polynomial
-from report import estimates, save, show, summary
+from report import estimates, run_section, save, show, summary
 from torch import Tensor
 from torch.optim import Adam
 
@@ -239,4 +239,4 @@ def draw(axes: Axes, noise: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

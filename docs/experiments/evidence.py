@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from report import estimates, save, show, summary
+from report import estimates, run_section, save, show, summary
 from torch import Tensor
 from torch.distributions import Normal
 
@@ -190,4 +190,4 @@ def draw_digits(axes: Axes, runs: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

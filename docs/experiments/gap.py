@@ -3,7 +3,7 @@
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from report import estimates, save, show, summary
+from report import estimates, run_section, save, show, summary
 from torch import Tensor
 
 import vae_zoo
@@ -140,4 +140,4 @@ def draw_linear(axes: Axes, x: Tensor) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

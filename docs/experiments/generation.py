@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from report import save, show, summary
+from report import run_section, save, show, summary
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 from torch.distributions import Distribution, MultivariateNormal
@@ -214,4 +214,4 @@ def mosaic(images: Tensor, columns: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

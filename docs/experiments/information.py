@@ -8,7 +8,7 @@ import pandas as pd
 from bits_back import length_on_chance, lengths, saved_by_least
 from collapse import coin_log_likelihood
 from matplotlib.axes import Axes
-from report import estimates, save, show, summary
+from report import estimates, run_section, save, show, summary
 
 import vae_zoo
 from vae_zoo.data.splits import Split
@@ -159,4 +159,4 @@ def draw_widths(axes: Axes, widths: pd.DataFrame, bits: float) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from report import estimates, save, show
+from report import estimates, run_section, save, show
 from scipy.stats import norm
 
 from vae_zoo.comparison.style import minus
@@ -125,4 +125,4 @@ def draw_bins(axes: Axes, bins: list[float], means: list[np.ndarray]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

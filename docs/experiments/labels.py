@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from report import estimates, save, show, summary
+from report import estimates, run_section, save, show, summary
 from sklearn.neural_network import MLPClassifier
 from torch import Tensor, nn
 
@@ -197,4 +197,4 @@ def draw_networks(axes: Axes, networks: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from report import save, show, summary
+from report import run_section, save, show, summary
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
@@ -188,4 +188,4 @@ def draw_encoders(axes: Axes, encoders: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from report import estimates, save, show, summary
+from report import estimates, run_section, save, show, summary
 from sklearn.svm import SVC
 from torch import Tensor
 
@@ -148,4 +148,4 @@ def draw_completions(axes: Axes, found: list[Run]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

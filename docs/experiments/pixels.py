@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from report import estimates, save, show
+from report import estimates, run_section, save, show
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -112,4 +112,4 @@ def draw_images(axes: Axes) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from report import show
+from report import run_section, show
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -119,4 +119,4 @@ def row(
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

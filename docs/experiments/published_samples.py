@@ -1,6 +1,6 @@
 """FID of three Wasserstein autoencoders of MNIST beside those that were published."""
 
-from report import show, summary
+from report import run_section, show, summary
 
 from vae_zoo import compare
 
@@ -21,4 +21,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

@@ -1,7 +1,8 @@
 """Where the programs beside this file put what they find: the tables and figures of two pages."""
 
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,14 @@ from vae_zoo.pictures.chart import render
 FOLDER = Path(__file__).parent
 PAGES = [FOLDER.with_suffix(".md"), FOLDER.with_name("results.md")]
 END = "<!-- end -->"
+
+
+def run_section(program: Callable[[], None]) -> None:
+    """Run the program of a section; what it lacks, such as the runs that it reads, is one line."""
+    try:
+        program()
+    except (ValueError, OSError) as error:
+        sys.exit(f"{Path(sys.argv[0]).name}: error: {error}")
 
 
 def show(name: str, table: pd.DataFrame) -> None:

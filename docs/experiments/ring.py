@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from report import save, show, summary
+from report import run_section, save, show, summary
 from scipy.integrate import quad
 from scipy.stats import rayleigh
 from torch import Tensor
@@ -186,4 +186,4 @@ def draw(models: dict[str, VAE]) -> Figure:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

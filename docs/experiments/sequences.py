@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from report import estimates, save, show
+from report import estimates, run_section, save, show
 from torch import Tensor
 
 from vae_zoo import compare, load
@@ -143,4 +143,4 @@ def draw_positions(axes: Axes, losses: dict[str, np.ndarray]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from evidence import EXAMPLES, log_likelihoods
 from matplotlib.axes import Axes
-from report import save, show, summary
+from report import run_section, save, show, summary
 from scipy.linalg import subspace_angles
 from torch import Tensor, nn
 from torch.distributions import Independent, MultivariateNormal, kl_divergence
@@ -259,4 +259,4 @@ def draw(axes: Axes, runs: pd.DataFrame, column: str, title: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 from matplotlib.axes import Axes
-from report import save, show
+from report import run_section, save, show
 
 import vae_zoo
 from vae_zoo.comparison.style import minus
@@ -120,4 +120,4 @@ def contours(axes: Axes, table: pd.DataFrame, title: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from one_to_many import MOST, draw, runs, scores
-from report import estimates, save, show
+from report import estimates, run_section, save, show
 
 from vae_zoo import load
 from vae_zoo.data import TwoModes
@@ -92,4 +92,4 @@ def draw_modes(axes: Axes, regression: Run, vae: Run) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_section(main)
