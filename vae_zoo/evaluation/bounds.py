@@ -63,11 +63,12 @@ def weigh(
     for drawn, size in _draws(samples, len(x)):
         z = q.sample(torch.Size([size]))  # (k, B, D)
         log_likelihood = log_likelihoods(model, x, z, c, rows)
-        log_weights = log_likelihood + p.log_prob(z) - q.log_prob(z)
-        log_sum = torch.logaddexp(log_sum, log_weights.logsumexp(0))
-        log_squares = torch.logaddexp(log_squares, (2 * log_weights).logsumexp(0))
         kl = kl_divergence(q, p, z)
         assert kl is not None  # q has a density
+        log_ratio = q.log_prob(z) - p.log_prob(z) if kl.dim() == 1 else kl  # an estimate is that
+        log_weights = log_likelihood - log_ratio
+        log_sum = torch.logaddexp(log_sum, log_weights.logsumexp(0))
+        log_squares = torch.logaddexp(log_squares, (2 * log_weights).logsumexp(0))
         elbo = elbo + ((log_likelihood - kl).mean(0) - elbo) * (size / drawn)  # a running mean
     return Bounds(elbo, log_sum - math.log(samples), (2 * log_sum - log_squares).exp())
 
