@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import runpy
 import shlex
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ TITLES = [each.title for each in SECTIONS]
 EACH = pytest.mark.parametrize("section", SECTIONS, ids=TITLES)
 QUESTION = ("**Theory.** ", "```bash\n", "<!-- end -->", "![", "**Answer.** ", "**What it does ")
 RESULT = ("**Published.** ", "```bash\n", "<!-- end -->", "**Answer.** ", "**What was cut.** ")
+PARTS = {"report", "sections", "__main__", "bits_back"}  # of the programs
 BENCHMARKS = {file.stem for file in (ROOT / "benchmarks").glob("*.py")}
 PAGE = """# Experiments
 
@@ -115,18 +117,28 @@ def test_every_program_has_a_section():
     assert {file.stem for file in FOLDER.glob("*.py")} == programs - BENCHMARKS | PARTS
 
 
-PARTS = {"report", "sections", "__main__", "bits_back"}
 PROGRAMS = sorted(file.name for file in FOLDER.glob("*.py") if file.stem not in PARTS)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_what_a_program_lacks_is_said_in_one_line(program, monkeypatch):
-    text = (FOLDER / program).read_text()
-    assert text.endswith('\nif __name__ == "__main__":\n    run_section(main)\n')
+def test_a_program_says_what_it_lacks_without_a_traceback(program):
+    ending = '\n\nif __name__ == "__main__":\n    run_section(main)\n'
+    assert (FOLDER / program).read_text().endswith(ending)
+
+
+def test_a_program_without_its_runs_says_what_comes_before_it(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    program = str(FOLDER / "collapse.py")
     monkeypatch.setattr(sys, "argv", [program])
-    lacks = Mock(side_effect=ValueError("runs/beta is no folder"))
-    with pytest.raises(SystemExit, match=f"^{program}: error: runs/beta is no folder$"):
-        report.run_section(lacks)
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(program, run_name="__main__")
+    assert end.value.code == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("collapse.py: error: runs/beta is no folder")
+    assert hint.endswith("last command of a section of docs/experiments.md or docs/results.md")
+    monkeypatch.setattr(sys, "argv", [program, "--debug"])
+    with pytest.raises(ValueError, match="runs/beta is no folder"):
+        runpy.run_path(program, run_name="__main__")
 
 
 def test_a_table_is_put_into_its_place(page, capsys):

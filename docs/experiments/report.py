@@ -21,11 +21,20 @@ END = "<!-- end -->"
 
 
 def run_section(program: Callable[[], None]) -> None:
-    """Run the program of a section; what it lacks, such as the runs that it reads, is one line."""
+    """Run the program of a section; what it lacks, such as the runs that it reads, is two lines.
+
+    ``--debug`` shows where an error came from.
+    """
     try:
         program()
     except (ValueError, OSError) as error:
-        sys.exit(f"{Path(sys.argv[0]).name}: error: {error}")
+        if "--debug" in sys.argv:
+            raise
+        pages = " or ".join(f"docs/{page.name}" for page in PAGES)
+        name = Path(sys.argv[0]).name
+        print(f"{name}: error: {error}", file=sys.stderr)
+        print(f"{name} is the last command of a section of {pages}", file=sys.stderr)
+        sys.exit(2)
 
 
 def show(name: str, table: pd.DataFrame) -> None:

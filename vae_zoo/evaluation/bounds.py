@@ -65,7 +65,8 @@ def weigh(
         log_likelihood = log_likelihoods(model, x, z, c, rows)
         kl = kl_divergence(q, p, z)
         assert kl is not None  # q has a density
-        log_ratio = q.log_prob(z) - p.log_prob(z) if kl.dim() == 1 else kl  # an estimate is that
+        # Without a closed form, it is log q(z) - log p(z) of each code already.
+        log_ratio = q.log_prob(z) - p.log_prob(z) if kl.dim() == 1 else kl
         log_weights = log_likelihood - log_ratio
         log_sum = torch.logaddexp(log_sum, log_weights.logsumexp(0))
         log_squares = torch.logaddexp(log_squares, (2 * log_weights).logsumexp(0))
