@@ -98,3 +98,16 @@ def test_what_is_remembered_of_a_kl_is_for_the_same_prior_and_codes_alone():
     for p, codes in ((mixture, z), (mixture, other), (fixed, other), (mixture, z)):
         again = Independent(Normal(q.base_dist.loc, q.base_dist.scale), 1)
         assert_close(kl_divergence(q, p, codes), kl_divergence(again, p, codes))
+
+
+def test_the_kl_to_the_standard_normal_is_torchs_to_the_last_bit():
+    p = StandardNormal(20)(torch.zeros(1, 0)).expand((128,))
+    found = []
+    for kl in (kl_divergence, lambda q, p, _: torch.distributions.kl_divergence(q, p)):
+        torch.manual_seed(0)
+        params = torch.randn(128, 40, requires_grad=True)
+        q = DiagonalNormal(20)(params)
+        nats = kl(q, p, q.rsample())
+        nats.mean().backward()
+        found.append((nats.detach(), params.grad))
+    assert_close(*found, rtol=0, atol=0)
