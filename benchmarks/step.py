@@ -28,7 +28,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, softplus
 
-from vae_zoo.callbacks import Pictures, Progress
+from vae_zoo.callbacks import KLHistogram, Pictures, Progress
+from vae_zoo.checkpoints import WholeCheckpoints
 from vae_zoo.data import DataModule, Split, Splits
 from vae_zoo.fit import own_callbacks, quieten
 from vae_zoo.likelihoods import Normal
@@ -147,7 +148,8 @@ def logged(folder: str) -> dict[str, Any]:
     run = Run(Path(folder))
     return {
         "logger": [MetricsFile(run), WeightsAndBiases(run, {}, "benchmark", [])],
-        "callbacks": [*own_callbacks(run), Progress(), Pictures()],
+        "callbacks": [Pictures(), KLHistogram(), *own_callbacks(run), Progress()],
+        "plugins": [WholeCheckpoints()],
         "default_root_dir": folder,
         "profiler": NoProfiler(),
     }

@@ -257,11 +257,10 @@ class CLI(LightningCLI):
             return super().instantiate_trainer(logger=False, enable_checkpointing=False, **kwargs)
         callbacks = self.config_init.fit.trainer.callbacks or []
         callbacks = [*(callbacks if isinstance(callbacks, list) else [callbacks])]
-        callbacks += own_callbacks(self.run, self.model.comparable)
         for kind in (Pictures, KLHistogram):
             if not any(isinstance(callback, kind) for callback in callbacks):
                 callbacks.append(kind())
-        callbacks += [Cost(), Finite(self.config.fit.on_nan), Termination()]
+        callbacks += own_callbacks(self.run, self.model.comparable, self.config.fit.on_nan)
         if self.config.fit.compile:
             callbacks.append(Compiled())
         bar = self.config_init.fit.trainer.enable_progress_bar
@@ -517,10 +516,13 @@ def _in_words(test: Mapping[str, float]) -> str:
     )
 
 
-def own_callbacks(run: Run, comparable: bool = True) -> list[Callback]:
-    """Keep ``last.ckpt``, and ``best.ckpt`` by what the run itself minimises, ``val/loss``.
+def own_callbacks(
+    run: Run, comparable: bool = True, on_nan: Literal["stop", "skip"] = "stop"
+) -> list[Callback]:
+    """What every training has beside its pictures and what it is given.
 
-    Where that is not comparable between epochs, since a critic learns on, the last epoch is best.
+    It keeps ``last.ckpt``, and ``best.ckpt`` by what the run itself minimises, ``val/loss``. Where
+    that is not comparable between epochs, since a critic learns on, the last epoch is best.
 
     The ELBO compares runs, but does not choose within one: a run that does not train it, such as
     MMD, has its best ELBO before it has learned anything.
@@ -528,6 +530,9 @@ def own_callbacks(run: Run, comparable: bool = True) -> list[Callback]:
     monitor, mode = ("val/loss", "min") if comparable else ("epoch", "max")
     keep: dict[str, Any] = {"dirpath": run.checkpoints, "enable_version_counter": False}
     return [
+        Cost(),
+        Finite(on_nan),
+        Termination(),
         ModelCheckpoint(filename="best", monitor=monitor, mode=mode, **keep),
         ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **keep),
     ]
