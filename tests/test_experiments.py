@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pandas as pd
+import published_likelihood
 import pytest
 import report
 from sections import Section, sections
@@ -139,6 +140,13 @@ def test_a_program_without_its_runs_says_what_comes_before_it(monkeypatch, tmp_p
     monkeypatch.setattr(sys, "argv", [program, "--debug"])
     with pytest.raises(ValueError, match="runs/beta is no folder"):
         runpy.run_path(program, run_name="__main__")
+
+
+def test_runs_that_only_their_epochs_tell_apart_are_not_mixed_up(monkeypatch):
+    run = Mock(finished=True, config={"trainer": {"max_epochs": 500}})
+    monkeypatch.setattr(published_likelihood, "find_runs", lambda _: [run, run])
+    with pytest.raises(ValueError, match="two finished runs of as many epochs"):
+        published_likelihood.main()
 
 
 def test_a_table_is_put_into_its_place(page, capsys):

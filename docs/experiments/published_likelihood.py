@@ -50,11 +50,12 @@ def bounds(model: VAE, x: Tensor, samples: int) -> Bounds:
 def main() -> None:
     """Measure the runs, and show them beside what was published."""
     prepare_processor()
-    runs = {
-        run.config["trainer"]["max_epochs"]: run
-        for run in find_runs([Path("runs/published_likelihood")])
-        if run.finished
-    }
+    finished = [run for run in find_runs([Path("runs/published_likelihood")]) if run.finished]
+    runs = {run.config["trainer"]["max_epochs"]: run for run in finished}
+    if len(runs) < len(finished):
+        raise ValueError(
+            "runs/published_likelihood has two finished runs of as many epochs: move one away"
+        )
     if lacking := [config for epochs, (config, *_) in CONFIGS.items() if epochs not in runs]:
         raise ValueError(f"runs/published_likelihood has no finished run of published/{lacking[0]}")
     show("published_likelihood", pd.DataFrame([row(runs[epochs], epochs) for epochs in CONFIGS]))
