@@ -70,13 +70,22 @@ class MeanTerms:
         Args:
             reduce: Sums a tensor over ranks.
         """
-        means = [terms.means() for terms in self.kept]
-        sizes = [len(terms.reconstruction) for terms in self.kept]
-        self.kept = []
-        table = torch.stack([torch.stack([*row.values()]) for row in means])  # (steps, terms)
-        examples = table.new_tensor(sizes)
+        first, kept, self.kept = self.kept[0], self.kept, []
         if self.finite_only:
-            examples = examples * table.isfinite().all(1)
-            table = table.nan_to_num()
-        totals = reduce(torch.cat([examples @ table, examples.sum().unsqueeze(0)]))
-        return dict(zip(means[0], totals[:-1] / totals[-1], strict=True))
+            kept = [terms for terms in kept if all(m.isfinite() for m in terms.means().values())]
+        sizes = first.loss.new_tensor([len(terms.reconstruction) for terms in kept])
+        names = [name for name, term in first._asdict().items() if term is not None]
+        totals = [_total([getattr(terms, name) for terms in kept], sizes) for name in names]
+        *totals, examples = reduce(torch.stack([*totals, sizes.sum()]))
+        means = {name: total / examples for name, total in zip(names, totals, strict=True)}
+        if "kl" in means:
+            elbo = -(means["reconstruction"] + means["kl"])
+            means = {"loss": means["loss"], "elbo": elbo} | means
+        return means
+
+
+def _total(batches: list[Tensor], sizes: Tensor) -> Tensor:
+    """Sum a term over all examples, of whose batches it is given each or the mean of each."""
+    if not batches:
+        return sizes.sum()
+    return torch.cat(batches).sum() if batches[0].dim() else torch.stack(batches) @ sizes
