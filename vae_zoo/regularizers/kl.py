@@ -63,8 +63,8 @@ def normal_kl(m: Tensor, s: Tensor, m0: Tensor, s0: Tensor) -> Tensor:
 
 
 def standard_normal_kl(m: Tensor, s: Tensor) -> Tensor:
-    """½ [s² + m² - 1 - ln s²], KL(N(m, s²) ‖ N(0, 1)) by element: the very numbers of normal_kl in
-    two thirds of its time, since most models ask for it at every step.
+    """½ [s² + m² - 1 - ln s²], KL(N(m, s²) ‖ N(0, 1)) by element: torch's very numbers in two
+    thirds of its time, since most models ask for it at every step.
 
     Returns:
         Nats, of the shape of the arguments.
