@@ -9,7 +9,7 @@ configs/experiment/static_mnist, so that whatever else the machine does hits bot
 the defaults of its trainer. The clock counts the CPU time of a process while it trains: of fit all
 that it does in an epoch, metrics and W&B (offline) too, but for the validation. At each look the
 weights are kept. In the end ELBO and importance-weighted bound are computed of all alike, by 200
-samples of each of the 10,000 test images, and written into docs/results.md, too. Forty minutes for
+samples of each of the 10,000 test images, and written into docs/results.md, too. 36 minutes for
 three seeds on two cores; the last of pythae has the machine for itself.
 """
 
