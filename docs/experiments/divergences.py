@@ -1,6 +1,7 @@
 """Every divergence at the rate of KL at weight 1; critics; Wasserstein autoencoders."""
 
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -78,7 +79,9 @@ def called(family: Family) -> str:
     """Its name on the page."""
     flat = next(iter(family.groups.values())).configuration.flat
     bound = flat.get("model.regularizer.lipschitz")
-    return f"W₁, {BOUNDS[bound]}" if bound else family.label.partition(" ")[0]
+    name = family.label.partition(" · ")[0]  # without its options
+    parts = re.fullmatch(r"Sum\((.*)\)", name)
+    return f"W₁, {BOUNDS[bound]}" if bound else parts[1] if parts else name
 
 
 def measured(of: Callable[[Yardstick], BySeed]) -> dict[str, BySeed]:

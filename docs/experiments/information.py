@@ -9,15 +9,17 @@ from bits_back import length_on_chance, lengths, saved_by_least
 from collapse import coin_log_likelihood
 from matplotlib.axes import Axes
 from report import estimates, run_section, save, show, summary
+from torch import Tensor
 
 import vae_zoo
+from vae_zoo import VAE
 from vae_zoo.data.splits import Split
 from vae_zoo.evaluation import AggregatePosterior, Elbo
 from vae_zoo.pictures.chart import GREY, PALETTE, new_figure
 
 WIDTHS = (2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)  # of the bins of a latent dimension
 FINE = WIDTHS[-1]
-
+STACKS = 5  # of bits of chance, over whose lengths those of a run are averaged
 
 SURGERY = {
     "rate, train": "train/kl",
@@ -59,7 +61,7 @@ def measured(folder: str, seed: int) -> dict[str, float]:
             metric.update(model, *split)
         scores = elbo.compute() | surgery.compute()
         found |= {f"{name}/{key}": score.value for key, score in scores.items()}
-    back, naive = lengths(model, data.splits.test.x, FINE, seed)
+    back, naive = mean_lengths(model, data.splits.test.x, FINE, seed)
     chance = length_on_chance(model, data.splits.test.x, FINE, seed)
     floor = round(saved_by_least(model, data.splits.test.x, FINE, seed), 2)
     bits = -found["test/elbo"] / math.log(2)
@@ -77,7 +79,8 @@ def main() -> None:
     show("information bits", summary(runs, "weight", BITS))
     ones = runs[runs["weight"] == 1.0]
     splits = vae_zoo.load(ones["folder"].iloc[0]).data.splits
-    widths = pd.DataFrame([row for folder in ones["folder"] for row in by_width(folder)])
+    rows = [by_width(*row) for row in zip(ones["folder"], ones["seed"], strict=True)]
+    widths = pd.DataFrame([row for of_run in rows for row in of_run])
     show("information widths", summary(widths, "width", {"with bits back": "back", **NAIVE}))
     known = {
         "without a model: a bit a pixel": splits.test.x[0].numel(),
@@ -106,12 +109,19 @@ def exchanges(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def by_width(folder: str) -> list[dict[str, float]]:
+def mean_lengths(model: VAE, images: Tensor, width: float, seed: int) -> tuple[float, float]:
+    """Bits an image with bits back and without, the mean over stacks of the seed's own."""
+    seeds = range(STACKS * seed, STACKS * (seed + 1))
+    back, naive = np.mean([lengths(model, images, width, each) for each in seeds], axis=0)
+    return float(back), float(naive)
+
+
+def by_width(folder: str, seed: int) -> list[dict[str, float]]:
     """Lengths of a run's codes in bins of all widths."""
     model, data, _ = vae_zoo.load(folder)
     found = []
     for width in WIDTHS:
-        back, naive = lengths(model, data.splits.test.x, width, seed=0)
+        back, naive = mean_lengths(model, data.splits.test.x, width, seed)
         found.append({"width": width, "back": back, "naive": naive})
     return found
 

@@ -232,11 +232,12 @@ def main() -> None:
         "FID of samples": "score/fid/samples",
     }
     show("small_latents digits", summary(runs, ["latent_dim", "model"], columns))
-    figure = new_figure(13.0, 3.6)
-    panels = figure.subplots(1, 4)
+    figure = new_figure(16.0, 3.6)
+    panels = figure.subplots(1, 5)
     titles = {
         "at the mean": "reconstruction at the mean, nats",
         "bound": "ELBO, nats",
+        "by prior": "log p(x) by p(z), nats",
         "annealed": "log p(x) by AIS, nats",
         "mismatch of shape": "W₂² of whitened codes",
     }

@@ -16,8 +16,9 @@ def test_a_normal_that_is_moved_is_as_far_as_it_was_moved(distance):
     assert ot.emd2([], [], cost) == pytest.approx(distance)
 
 
-def test_a_critic_under_a_gradient_penalty_finds_it_and_a_clipped_one_a_small_part(monkeypatch):
+def test_critics_find_it_but_for_a_clipped_one_that_finds_a_small_part(monkeypatch):
     monkeypatch.setattr("divergences.STEPS", 200)
     torch.manual_seed(0)
     assert estimated("penalty", 2.0, seed=0) == pytest.approx(1.0, abs=0.15)
+    assert estimated("spectral", 2.0, seed=0) == pytest.approx(1.0, abs=0.05)  # it has slope 1
     assert estimated("clip", 2.0, seed=0) < 0.1
