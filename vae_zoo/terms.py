@@ -72,20 +72,28 @@ class MeanTerms:
         """
         first, kept, self.kept = self.kept[0], self.kept, []
         if self.finite_only:
-            kept = [terms for terms in kept if all(m.isfinite() for m in terms.means().values())]
+            kept = [terms for terms in kept if _finite(terms)]
         sizes = first.loss.new_tensor([len(terms.reconstruction) for terms in kept])
         names = [name for name, term in first._asdict().items() if term is not None]
         totals = [_total([getattr(terms, name) for terms in kept], sizes) for name in names]
         *totals, examples = reduce(torch.stack([*totals, sizes.sum()]))
         means = {name: total / examples for name, total in zip(names, totals, strict=True)}
-        if "kl" in means:
-            elbo = -(means["reconstruction"] + means["kl"])
-            means = {"loss": means["loss"], "elbo": elbo} | means
-        return means
+        return Terms(**{"kl": None, **means}).means()
+
+
+def _finite(terms: Terms) -> bool:
+    return bool(torch.stack([*terms.means().values()]).isfinite().all())
 
 
 def _total(batches: list[Tensor], sizes: Tensor) -> Tensor:
-    """Sum a term over all examples, of whose batches it is given each or the mean of each."""
+    """Sum a term over all examples.
+
+    Args:
+        batches: Of each batch the term of its examples, ``(B,)``, or their mean, a scalar.
+        sizes: Number B of each.
+    """
     if not batches:
-        return sizes.sum()
-    return torch.cat(batches).sum() if batches[0].dim() else torch.stack(batches) @ sizes
+        return sizes.new_zeros(())
+    if batches[0].dim():
+        return torch.cat(batches).sum()
+    return (torch.stack(batches) * sizes).sum()
