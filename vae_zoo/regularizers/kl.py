@@ -21,8 +21,8 @@ def kl_divergence(q: Distribution, p: Distribution, z: Tensor) -> Tensor | None:
         return None
     prior, code, kl = getattr(q, "_kl", (None, None, None))  # often both logged and minimised
     if prior is not p or code is not z:
-        if isinstance(p, Standard) and type(q) is Independent and type(q.base_dist) is Normal:
-            kl = standard_normal_kl(q.base_dist.loc, q.base_dist.scale).sum(-1)
+        if _are_normal_and_standard(q, p):
+            kl = standard_normal_kl(q.base_dist.loc, q.base_dist.scale).sum(-1)  # type: ignore[attr-defined]
         else:
             try:
                 kl = torch.distributions.kl_divergence(q, p)
@@ -30,6 +30,17 @@ def kl_divergence(q: Distribution, p: Distribution, z: Tensor) -> Tensor | None:
                 kl = q.log_prob(z) - p.log_prob(z)
         q._kl = (p, z, kl)  # type: ignore[attr-defined]
     return kl
+
+
+def _are_normal_and_standard(q: Distribution, p: Distribution) -> bool:
+    """Whether q is a diagonal normal ``(B, D)``, and p N(0, I) of the same shapes."""
+    if not isinstance(p, Standard) or type(q) is not Independent or type(q.base_dist) is not Normal:
+        return False
+    return (
+        q.batch_shape == p.batch_shape
+        and q.event_shape == p.event_shape
+        and len(q.event_shape) == 1
+    )
 
 
 def reverse_kl_divergence(q: Distribution, p: Distribution) -> Tensor:
