@@ -1,9 +1,11 @@
 """What section 8 of the experiments measures critics by: a distance that is known exactly."""
 
+from unittest.mock import Mock
+
 import ot
 import pytest
 import torch
-from divergences import DISTANCES, D, estimated, normal
+from divergences import DISTANCES, D, called, estimated, normal
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
@@ -22,3 +24,17 @@ def test_critics_find_it_but_for_a_clipped_one_that_finds_a_small_part(monkeypat
     assert estimated("penalty", 2.0, seed=0) == pytest.approx(1.0, abs=0.15)
     assert estimated("spectral", 2.0, seed=0) == pytest.approx(1.0, abs=0.05)  # it has slope 1
     assert estimated("clip", 2.0, seed=0) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("label", "options", "name"),
+    [
+        ("KL", {}, "KL"),
+        ("InfoVAE(MMD) · alpha 0.5", {}, "InfoVAE(MMD)"),
+        ("Sum(KL + DIP)", {}, "KL + DIP"),
+        ("CriticWasserstein", {"model.regularizer.lipschitz": "clip"}, "W₁, clipped"),
+    ],
+)
+def test_a_divergence_is_called_by_its_parts_and_not_by_its_options(label, options, name):
+    group = Mock(configuration=Mock(flat=options))
+    assert called(Mock(label=label, groups={1.0: group})) == name

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from bits_back import REACH, BitsBack, length_on_chance, lengths, prior_bits, saved_by_least
-from information import exchange
+from information import STACKS, exchange, mean_lengths
 from numpy.polynomial.hermite_e import hermegauss
 from torch.distributions import Normal, kl_divergence
 
@@ -120,6 +120,18 @@ def test_the_least_probability_saves_where_codes_lie_far_outside_the_prior(vae, 
     of_normal = (9**2 / 2 + math.log(2 * math.pi) / 2 - math.log(WIDTH)) / math.log(2)
     saved = saved_by_least(vae, images, WIDTH, 0)
     assert saved == pytest.approx(of_normal - 24, abs=0.01)
+
+
+def test_lengths_are_means_over_stacks_that_no_two_runs_share(monkeypatch, vae, images):
+    seen = []
+
+    def length(model, x, width, seed):
+        seen.append(seed)
+        return float(seed), 2.0
+
+    monkeypatch.setattr("information.lengths", length)
+    assert [mean_lengths(vae, images, WIDTH, seed) for seed in (0, 1)] == [(2.0, 2.0), (7.0, 2.0)]
+    assert seen == [*range(2 * STACKS)]
 
 
 def test_at_optima_a_nat_of_rate_saves_between_the_weights_on_either_side():
