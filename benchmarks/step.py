@@ -29,6 +29,7 @@ from torch.distributions import Distribution
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, softplus
 
 from vae_zoo.callbacks import KLHistogram, Pictures, Progress
+from vae_zoo.callbacks.idle import skip_idle_hooks
 from vae_zoo.checkpoints import WholeCheckpoints
 from vae_zoo.data import DataModule, Split, Splits
 from vae_zoo.fit import own_callbacks, quieten
@@ -146,9 +147,11 @@ def lightning(model: VAE, data: Enlarged, **options: Any) -> Epoch:
 def logged(folder: str) -> dict[str, Any]:
     """What ``vae-zoo fit`` gives its trainer."""
     run = Run(Path(folder))
+    callbacks = [Pictures(), KLHistogram(), *own_callbacks(run), Progress()]
+    skip_idle_hooks(callbacks)
     return {
         "logger": [MetricsFile(run), WeightsAndBiases(run, {}, "benchmark", [])],
-        "callbacks": [Pictures(), KLHistogram(), *own_callbacks(run), Progress()],
+        "callbacks": callbacks,
         "plugins": [WholeCheckpoints()],
         "default_root_dir": folder,
         "profiler": NoProfiler(),

@@ -305,6 +305,23 @@ def test_the_name_of_a_run_comes_from_the_option_then_from_a_sweep(monkeypatch):
     assert only_run("mine")
 
 
+def test_lightning_calls_no_hook_of_a_step_that_does_nothing():
+    profiler = ["--trainer.profiler", "SimpleProfiler", "--trainer.profiler.dirpath", "."]
+    assert run(*SMALL, *profiler, "--trainer.profiler.filename", "calls") == 0
+    report = Path("fit-calls.txt").read_text()
+    steps = {
+        *re.findall(r"\[Callback\](\w+?)(?:{.*?})?\.(on_(?:train_batch|before|after)_\w+)", report)
+    }
+    assert steps == {
+        ("Cost", "on_train_batch_end"),
+        ("Finite", "on_train_batch_start"),
+        ("Finite", "on_before_backward"),
+        ("Finite", "on_before_optimizer_step"),
+        ("Finite", "on_train_batch_end"),
+        ("Termination", "on_train_batch_start"),
+    }
+
+
 def test_the_loggers_of_the_trainer_add_to_the_run_s_own_and_false_leaves_w_and_b_out(monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     run(*SMALL, "--trainer.logger", "false", "--name", "files")

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 from lightning import Callback
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint
 from lightning.pytorch.loggers.logger import DummyLogger
 from sklearn.datasets import load_digits
 from torch.optim import SGD, Adam
 from torch.optim.lr_scheduler import ExponentialLR
 from torch.testing import assert_close
 
+from vae_zoo.callbacks.idle import skip_idle_hooks
 from vae_zoo.likelihoods import Normal
 from vae_zoo.posteriors import Deterministic
 from vae_zoo.priors import LearnedNormal
@@ -150,6 +151,26 @@ def test_the_learning_rate_decays_each_step_or_each_epoch(make_trainer, interval
     trainer = make_trainer(max_epochs=3)
     trainer.fit(vae, batches(35), batches(35))
     assert vae.optimizers().param_groups[0]["lr"] == pytest.approx(0.1 * 0.5**decays)
+
+
+def test_hooks_of_one_s_own_are_called_after_the_idle_ones_are_left_out(make_trainer):
+    called = []
+
+    class Parent(Callback):
+        def on_train_batch_end(self, *args):
+            super().on_train_batch_end(*args)
+            called.append("inherited")
+
+    class Child(Parent):
+        pass
+
+    given = LambdaCallback(on_before_backward=lambda *_: called.append("given"))
+    callbacks = [Child(), given]
+    skip_idle_hooks(callbacks)
+    trained(make_trainer, max_epochs=1, limit_train_batches=2, callbacks=callbacks)
+    assert called == ["given", "inherited"] * 2
+    assert callbacks[0].on_before_backward is None
+    assert given.on_train_batch_end is None
 
 
 def test_without_a_scheduler_the_learning_rate_stays(make_trainer):

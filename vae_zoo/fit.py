@@ -30,6 +30,7 @@ from rich.console import Console
 from torch import distributed
 
 from vae_zoo.callbacks import Compiled, Cost, Finite, KLHistogram, Pictures, Progress, Termination
+from vae_zoo.callbacks.idle import save_by_epoch, skip_idle_hooks
 from vae_zoo.catalogue import FAMILIES
 from vae_zoo.checkpoints import WholeCheckpoints, load_state, load_weights, read_checkpoint
 from vae_zoo.data import DataModule
@@ -271,7 +272,7 @@ class CLI(LightningCLI):
         plugins = [*(plugins if isinstance(plugins, list) else [plugins])]
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             plugins.append(WholeCheckpoints())
-        return super().instantiate_trainer(
+        trainer = super().instantiate_trainer(
             callbacks=callbacks,
             plugins=plugins,
             enable_progress_bar=bar,
@@ -280,6 +281,8 @@ class CLI(LightningCLI):
             default_root_dir=self.run.folder,
             **kwargs,
         )
+        skip_idle_hooks(trainer.callbacks)  # type: ignore[attr-defined]
+        return trainer
 
     def fit(self, model: VAE, datamodule: DataModule, ckpt_path: str | None = None) -> None:
         """Train, then test the best checkpoint."""
@@ -533,6 +536,6 @@ def own_callbacks(
         Cost(),
         Finite(on_nan),
         Termination(),
-        ModelCheckpoint(filename="best", monitor=monitor, mode=mode, **keep),
-        ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **keep),
+        save_by_epoch(ModelCheckpoint(filename="best", monitor=monitor, mode=mode, **keep)),
+        save_by_epoch(ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **keep)),
     ]
